@@ -35,7 +35,7 @@ typedef struct sp_class {
 } sp_class;
 
 /* "w-deep", "w-lane16:tile=64", "w-seq-b2:p=bf16,exp=-14". False and a sentence that names the
- * offending part for anything unknown. The arithmetic is f64 when `f64` is set. */
+ * offending part for anything unknown. The arithmetic is f32 unless the key `u` says otherwise. */
 bool sp_class_parse(const char *text, sp_class *out, char *error, size_t capacity);
 
 /* Longest chain of roundings in a sum of n terms under the class. (NU-7) */
