@@ -1,33 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-# sinkproof: certifies attention kernels that have sinks. `make help` lists the targets.
+# sinkproof certifies attention kernels that have sinks. `make help` lists the targets.
 
 VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
+DESTDIR ?=
 CC      ?= cc
 AR      ?= ar
+PYTHON  ?= /usr/bin/python3
 OPT     ?= -O2 -g
+KERNEL  ?= $(KERNEL_FAST)
+
+APT := build-essential pkg-config libmpfr-dev libmpfi-dev libgmp-dev libflint-dev libflint-arb-dev \
+       check libcjson-dev nettle-dev python3 python3-jsonschema
 
 -include config.mk
 
-WARN  := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
-         -Wmissing-prototypes -Werror
-BASE  := -std=c11 -D_GNU_SOURCE -fPIC -ffp-contract=off -fno-fast-math -fvisibility=hidden \
-         -I. -Iinclude -DSP_VERSION='"$(VERSION)"' $(WARN) -MMD -MP
-COMPILE = $(CC) $(BASE) $(ROOM) $(OPT) $(CFLAGS)
+.PHONY: all
+all: command kernels ## build the command, the libraries and our own two kernels
+
+# ---- how things are compiled ----
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+        -Wmissing-prototypes -Werror
+BASE := -std=c11 -D_GNU_SOURCE -fPIC -ffp-contract=off -fno-fast-math -fvisibility=hidden \
+        -I. -Iinclude -I$(BUILD) -DSP_VERSION='"$(VERSION)"' $(WARN) -MMD -MP
+MPFR_LIBS    := -lmpfi -lmpfr -lgmp -lm
+COMMAND_LIBS := -lcjson -lnettle -ldl $(MPFR_LIBS)
+TEST_LIBS     = $(shell pkg-config --libs check) -lflint-arb -lflint $(COMMAND_LIBS)
 
 # Flags that belong to a room.
 $(BUILD)/obj/ref/%: private ROOM := -frounding-math
 $(BUILD)/obj/certify/%: private ROOM := -frounding-math
 $(BUILD)/obj/fast/avx512/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 
-MPFR_LIBS := -lmpfi -lmpfr -lgmp -lm
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))
 
-REF_SRC     := $(wildcard ref/*.c)
-FAST_SRC    := $(wildcard fast/*.c fast/*/*.c fast/*/*.S)
-CERTIFY_SRC := $(filter-out certify/main.c,$(wildcard certify/*.c certify/*/*.c))
-TEST_SRC    := $(wildcard tests/*.c)
+$(BUILD)/obj/%.c.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(BASE) $(ROOM) $(OPT) $(CFLAGS) -c -o $@ $<
+$(BUILD)/obj/%.S.o: %.S
+	@mkdir -p $(@D)
+	@echo "  AS    $<"
+	@$(CC) $(OPT) $(CFLAGS) -c -o $@ $<
+$(BUILD)/lib/%.a:
+	@mkdir -p $(@D) && rm -f $@
+	@echo "  AR    $@"
+	@$(AR) rcs $@ $^
+
+# ---- libraries, kernels, command ----
 
 LIB_REF     := $(BUILD)/lib/libsinkproof_ref.a
 LIB_FAST    := $(BUILD)/lib/libsinkproof_fast.a
@@ -35,38 +57,94 @@ LIB_CERTIFY := $(BUILD)/lib/libsinkproof_certify.a
 KERNEL_FAST := $(BUILD)/lib/kernel_fast.so
 KERNEL_REF  := $(BUILD)/lib/kernel_ref.so
 SINKPROOF   := $(BUILD)/bin/sinkproof
-TEST_RUNNER := $(BUILD)/bin/check
 
-.PHONY: all help clean
-all: $(SINKPROOF) $(KERNEL_FAST) $(KERNEL_REF) ## build the command, the libraries and our two kernels
+$(LIB_REF): $(call objects,$(wildcard ref/*.c))
+$(LIB_FAST): $(call objects,$(wildcard fast/*.c fast/*/*.c fast/*/*.S))
+$(LIB_CERTIFY): $(call objects,$(filter-out certify/main.c,$(wildcard certify/*.c certify/museum/*.c)))
 
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-
-$(LIB_REF): $(call objects,$(REF_SRC))
-$(LIB_FAST): $(call objects,$(FAST_SRC))
-$(LIB_CERTIFY): $(call objects,$(CERTIFY_SRC))
-$(BUILD)/lib/%.a:
-	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
-
-$(KERNEL_FAST): $(LIB_FAST)
-$(KERNEL_REF): $(LIB_REF)
-$(BUILD)/lib/kernel_%.so: $(BUILD)/obj/certify/export/%.o
-	$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ $(MPFR_LIBS)
-
+$(KERNEL_FAST): $(call objects,certify/export/fast.c) $(LIB_FAST)
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lm
+$(KERNEL_REF): $(call objects,certify/export/ref.c) $(LIB_REF)
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ $(MPFR_LIBS)
 $(SINKPROOF): $(call objects,certify/main.c) $(LIB_CERTIFY) $(LIB_REF)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(CFLAGS) -o $@ $^ -lcjson -ldl $(MPFR_LIBS)
+	@echo "  LD    $@"
+	@$(CC) $(OPT) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS)
 
-$(BUILD)/obj/%.c.o: %.c
-	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
-$(BUILD)/obj/%.S.o: %.S
-	@mkdir -p $(@D)
-	$(CC) -c $(OPT) $(CFLAGS) -o $@ $<
+.PHONY: command kernels
+command: $(SINKPROOF)
+kernels: $(KERNEL_FAST) $(KERNEL_REF)
+
+# ---- what people run ----
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: deps certify check check-sanitizers adapters-certify trace lint install help clean
+deps: ## install what is needed (Debian 12, apt)
+	$(SUDO) apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(APT)
+
+certify: command $(KERNEL) ## judge a kernel: make certify KERNEL=path.so; without KERNEL, our fast one
+	$(SINKPROOF) certify $(KERNEL)
+
+check: $(BUILD)/bin/check command kernels ## unit tests, vectors, saboteurs, the commands, includes, trace
+	$(BUILD)/bin/check
+	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
+	$(PYTHON) .ci/deps.py $(BUILD)/obj
+	$(PYTHON) .ci/trace.py
+
+check-sanitizers: ## the unit tests once more with ASan, UBSan and the oracle's invariants as assertions
+	+$(MAKE) BUILD=build/sanitizers OPT='-O1 -g -DSP_CHECKED' \
+	  CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+	  build/sanitizers/bin/check
+	build/sanitizers/bin/check
+
+trace: ## clause by clause: code, tests, proofs; fails on a gap
+	$(PYTHON) .ci/trace.py
+
+lint: ## formatting (clang-format 14) and the arrows between rooms
+	$(PYTHON) .ci/deps.py
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' \
+	  $(MAKEFILE_LIST)
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
+# ---- tests ----
+
+TEST_SRC := $(wildcard tests/*.c tests/honest/*.c tests/exploits/*.c)
+SUITES   := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
+
+# The list of suites is the list of files: suites.h is generated from their names.
+$(BUILD)/suites.h: $(wildcard tests/test_*.c)
+	@mkdir -p $(@D)
+	@printf 'SUITE(%s)\n' $(SUITES) > $@
+$(call objects,tests/run.c): $(BUILD)/suites.h
+
+$(BUILD)/bin/check: $(call objects,$(TEST_SRC)) $(LIB_CERTIFY) $(LIB_FAST) $(LIB_REF)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(CC) $(OPT) $(CFLAGS) -rdynamic -o $@ $^ $(TEST_LIBS)
+
+# ---- installation ----
+
+install: all ## install into PREFIX (default /usr/local), below DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/sinkproof \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(SINKPROOF) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 include/sinkproof/*.h $(DESTDIR)$(PREFIX)/include/sinkproof/
+	install -m 644 $(LIB_FAST) $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(KERNEL_FAST) $(DESTDIR)$(PREFIX)/lib/
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' certify/sinkproof.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sinkproof.pc
+	sed 's|@VERSION@|$(VERSION)|' certify/sinkproof.1 > $(DESTDIR)$(PREFIX)/share/man/man1/sinkproof.1
+
+-include adapters/adapters.mk
+-include proofs/proofs.mk
+-include fuzz/fuzz.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

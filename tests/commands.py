@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command as a user meets it: README's example certified, broken in many ways and rejected,
+calculators, reports, replay, exit statuses. usage: commands.py path/to/sinkproof build-directory
+
+tests: CT-4, CT-7, CT-8, CT-9, CT-10
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+import jsonschema
+
+SINKPROOF, BUILD = (os.path.abspath(p) for p in sys.argv[1:3])
+README = open("README.md", encoding="utf-8").read()
+EXAMPLE = re.search(r"```c\n(.*?)```", README, re.S).group(1)
+CC = os.environ.get("CC", "cc")
+
+
+def run(*args, cwd=None):
+    done = subprocess.run([SINKPROOF, *args], capture_output=True, text=True, cwd=cwd, timeout=300)
+    return done.returncode, done.stdout, done.stderr
+
+
+def build(source, directory, name="mykernel"):
+    path = os.path.join(directory, name + ".c")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(source)
+    library = os.path.join(directory, name + ".so")
+    subprocess.run([CC, "-O2", "-shared", "-fPIC", "-Iinclude", path, "-o", library, "-lm"],
+                   check=True)
+    return library
+
+
+# Each breaks the example in one way that a kernel author might, and names a word that the report
+# must contain so that its message can be acted on.
+BREAKS = [
+    ("window one key too wide", ">= call->window", "> call->window", "window"),
+    ("window ignores the pinned tokens", " && (uint64_t)j >= call->n_sink_tokens", "", "pinned"),
+    ("one pinned token too many", "(uint64_t)j >= call->n_sink_tokens",
+     "(uint64_t)j > call->n_sink_tokens", "EV-"),
+    ("sees its own future", "j <= pos; j++", "j < (int64_t)call->n_kv; j++", "FAIL"),
+    ("top-left causal bound", "(int64_t)call->n_kv - (int64_t)call->n_q + (int64_t)i", "(int64_t)i",
+     "FAIL"),
+    ("sink logit dropped", "float l = m > -INFINITY ? 1 : 0;", "float l = 0;", "sink logit"),
+    ("sink logit scaled", "sink_logit[at(call->sink_logit.stride, 0, 0, h)]",
+     "call->scale * sink_logit[at(call->sink_logit.stride, 0, 0, h)]", "sink logit"),
+    ("sink logit of the kv head", "sink_logit[at(call->sink_logit.stride, 0, 0, h)]",
+     "sink_logit[at(call->sink_logit.stride, 0, 0, h_kv)]", "FAIL"),
+    ("heads grouped modulo", "h / (call->n_heads / call->n_kv_heads)", "h % call->n_kv_heads",
+     "FAIL"),
+    ("maximum starts at zero", "-INFINITY;\n  float l", "0;\n  float l", "FAIL"),
+    ("no rescale of the output", "out[c] * rescale + p", "out[c] + p", "FAIL"),
+    ("exponent in half precision", "p = expf(x - m_new)", "p = (float)(_Float16)expf(x - m_new)",
+     "accepted"),
+    ("scale forgotten", "    x *= call->scale;\n", "", "scale"),
+    ("last element of the dot product lost", "c < call->d_head; c++", "c + 1 < call->d_head; c++",
+     "FAIL"),
+    ("empty row divides by zero", "l > 0 ? out[c] / l : 0", "out[c] / l", "empty row"),
+    ("batch stride ignored", "(int64_t)a * stride[0] + ", "(void)a, ", "FAIL"),
+]
+
+
+class Example(unittest.TestCase):
+    """README's kernel certifies; every broken one is rejected with something to act on."""
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+
+    def test_certifies(self):
+        library = build(EXAMPLE, self.directory.name)
+        status, out, _ = run("certify", library, "--level", "smoke")
+        self.assertEqual(status, 0, out)
+        self.assertIn("CONFORMS", out)
+        self.assertIn("not offered, so not tested", out)
+
+    def test_breaks(self):
+        for name, old, new, word in BREAKS:
+            with self.subTest(name):
+                self.assertIn(old, EXAMPLE)
+                library = build(EXAMPLE.replace(old, new), self.directory.name)
+                status, out, _ = run("certify", library, "--level", "smoke")
+                self.assertIn(status, (1, 4), out)
+                self.assertIn(word, out)
+                self.assertIn("replay", out)
+
+    def test_hostile(self):
+        body = "  for (uint64_t b = 0; b < call->n_batch; b++)\n"
+        self.assertIn(body, EXAMPLE)
+        for name, code, word in [
+                ("segfault", "*(volatile int *)8 = 1;", "signal"),
+                ("exit", "extern void exit(int); exit(0);", "KC-8"),
+                ("hang", "for (volatile int i = 0;; i++) {}", "KC-8"),
+                ("write past the end",
+                 "((float *)call->out.data)[at(call->out.stride, call->n_batch - 1, call->n_q - 1,"
+                 " call->n_heads - 1) + (int64_t)call->d_value] = 1;", "KC-"),
+                ("writes nothing", "return SP_OK;", "KC-5"),
+                ("rounding mode", "{ unsigned m = 0x7f80; __asm__ volatile(\"ldmxcsr %0\" :: \"m\"(m)); }",
+                 "KC-6")]:
+            with self.subTest(name):
+                library = build(EXAMPLE.replace(body, "  " + code + "\n" + body),
+                                self.directory.name)
+                status, out, _ = run("certify", library, "--level", "smoke", "--timeout", "300")
+                self.assertEqual(status, 4, out)
+                self.assertIn(word, out)
+
+    def test_replay_finds_the_same(self):
+        name, old, new, _ = BREAKS[0]
+        library = build(EXAMPLE.replace(old, new), self.directory.name)
+        _, out, _ = run("certify", library, "--level", "smoke")
+        line = re.search(r"replay  sinkproof replay '([^']*)' '([^']*)'", out)
+        self.assertIsNotNone(line, name)
+        case = os.path.join(self.directory.name, "case.txt")
+        status, out, _ = run("replay", line.group(1), line.group(2), "--save", case)
+        self.assertEqual(status, 1, out)
+        again, from_file, _ = run("replay", line.group(1), "--case", case)
+        self.assertEqual((again, from_file), (status, out))
+        good = build(EXAMPLE, self.directory.name, "good")
+        self.assertEqual(run("replay", good, "--case", case)[0], 0)
+
+
+class Reports(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.library = build(EXAMPLE.replace(BREAKS[0][1], BREAKS[0][2]), self.directory.name)
+
+    def test_json(self):
+        path = os.path.join(self.directory.name, "report.json")
+        status, _, _ = run("certify", self.library, "--level", "smoke", "--json", path)
+        self.assertEqual(status, 1)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        report = json.loads(text)
+        with open("certify/report.schema.json", encoding="utf-8") as file:
+            schema = json.load(file)
+        jsonschema.validate(report, schema)
+        self.assertGreater(len(report["reports"][0]["findings"]), 0)
+        report["reports"][0]["verdict"] = "FINE"
+        with self.assertRaises(jsonschema.ValidationError):
+            jsonschema.validate(report, schema)
+        for jobs in ("1", "3"):
+            _, again, _ = run("certify", self.library, "--level", "smoke", "--json", "-", "--jobs",
+                              jobs)
+            self.assertEqual(again, text)
+        self.assertEqual(run("replay", self.library, "--report", path)[0], 0)
+
+    def test_junit(self):
+        _, out, _ = run("certify", self.library, "--level", "smoke", "--junit", "-")
+        root = xml.etree.ElementTree.fromstring(out)
+        self.assertGreater(len(root.findall(".//failure")), 0)
+
+
+class Calculators(unittest.TestCase):
+    def numbers(self, *args):
+        status, out, err = run(*args)
+        self.assertEqual(status, 0, err)
+        return [line.split()[1] for line in out.splitlines()]
+
+    def test_softmax_of_the_article(self):
+        got = self.numbers("softmax", "--", "-0.1", "-1.2", "-0.9", "-0.8", "-0.5")
+        for value, start in zip(got, ["0.33908588034847", "0.11287188445831", "0.15236110736375",
+                                      "0.16838506490422", "0.22729606292522", "0.98150186932412"]):
+            self.assertTrue(value.startswith(start), (value, start))
+
+    def test_sink_logit(self):
+        got = self.numbers("softmax", "--sink-logit", "0", "--", "-0.1", "-1.2", "-0.9", "-0.8",
+                           "-0.5")
+        self.assertTrue(got[0].startswith("0.246653144"), got)
+
+    def test_evict(self):
+        got = self.numbers("softmax", "--evict", "0", "--", "-0.1", "-1.2", "-0.9", "-0.8", "-0.5")
+        self.assertEqual(got[0], "0")
+        self.assertTrue(got[1].startswith("0.170781469334969"), got)
+
+    def test_uniform_bias_changes_nothing(self):
+        row = ["--", "-0.5", "0.25", "1"]
+        self.assertEqual(self.numbers("softmax", *row)[:3],
+                         self.numbers("softmax", "--key-bias", "2", *row)[:3])
+
+    def test_attention_window(self):
+        got = self.numbers("attention", "--q", "0", "--k", "1;2;3;4", "--v", "1;2;4;8", "--window",
+                           "2", "--n-sink-tokens", "1", "--format", "f32")
+        self.assertEqual(got[0], "4.33333349")
+
+    def test_documented(self):
+        for command, shown in re.findall(r"```console\n\$ sinkproof (softmax[^\n]*)\n(.*?)```", README,
+                                         re.S):
+            self.assertEqual(run(*command.split())[1], shown, command)
+
+
+class Usage(unittest.TestCase):
+    def test_statuses(self):
+        for args, status in [(["--help"], 0), (["--version"], 0), ([], 2), (["nonsense"], 2),
+                             (["certify"], 2), (["certify", "/nonexistent.so"], 5),
+                             (["certify", "README.md"], 5), (["softmax"], 2),
+                             (["softmax", "--", "x"], 2), (["attention", "--q", "1"], 2),
+                             (["list", "generators"], 0), (["list", "faults"], 0),
+                             (["list", "classes"], 0), (["doctor"], 0)]:
+            with self.subTest(args):
+                self.assertEqual(run(*args)[0], status)
+
+    def test_help_everywhere(self):
+        for command in ("certify", "replay", "list", "selftest", "doctor", "softmax", "attention"):
+            status, out, _ = run(command, "--help")
+            self.assertEqual(status, 0)
+            self.assertIn("usage: sinkproof " + command, out)
+
+    def test_nothing_ran_is_not_green(self):
+        fast = os.path.join(BUILD, "lib", "kernel_fast.so")
+        status, out, _ = run("certify", fast, "--level", "smoke", "--clause", "XX-1")
+        self.assertEqual(status, 3, out)
+
+    def test_missing_path_is_not_green(self):
+        ref = os.path.join(BUILD, "lib", "kernel_ref.so")
+        status, out, _ = run("certify", ref, "--level", "smoke", "--require-path", "avx9",
+                             "--op", "softmax")
+        self.assertEqual(status, 6, out)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
