@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# Third-party kernels behind the ABI. Included by the top Makefile. What is fetched lies in
+# $(THIRD_PARTY), what is built in $(BUILD)/adapters; nothing of it is ever committed.
+
+THIRD_PARTY ?= $(BUILD)/third-party
+PYTHON      ?= python3
+CXX         ?= c++
+
+# Debian packages that the adapters need beyond those of the core.
+ADAPTER_APT := g++ libdnnl-dev python3-pip
+
+ADAPTERS     := onednn ggml onnxruntime
+ADAPTER_LIBS := $(ADAPTERS:%=$(BUILD)/adapters/%.so)
+FETCHED      := $(THIRD_PARTY)/ggml/.fetched $(THIRD_PARTY)/onnxruntime/.fetched
+
+.PHONY: adapters adapters-fetch
+adapters: $(ADAPTER_LIBS) ## fetch kernels of other projects and build them behind our ABI
+adapters-fetch: $(FETCHED) ## download those kernels, by pinned version and sum
+
+$(THIRD_PARTY)/%/.fetched: adapters/fetch adapters/pins/%.txt
+	PYTHON=$(PYTHON) adapters/fetch $* $(THIRD_PARTY)
+
+ADAPTER_COMMON := $(call objects,$(wildcard adapters/*.c))
+adapter_objects = $(call objects,$(wildcard adapters/$(1)/*.c)) $(ADAPTER_COMMON)
+
+# ---- oneDNN: Debian's library
+$(BUILD)/adapters/onednn.so: $(call adapter_objects,onednn)
+	@mkdir -p $(@D)
+	$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -ldnnl -lgomp -pthread
+
+# ---- ONNX Runtime: the wheel's library, found beside the adapter
+$(BUILD)/adapters/libonnxruntime.so.1: $(THIRD_PARTY)/onnxruntime/.fetched
+	@mkdir -p $(@D)
+	cp $(<D)/$(@F) $@
+
+$(BUILD)/adapters/onnxruntime.so: $(call adapter_objects,onnxruntime) \
+                                  $(BUILD)/adapters/libonnxruntime.so.1
+	$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread -Wl,-rpath,'$$ORIGIN'
+
+# ---- ggml: its sources, compiled as its own build does by default (release, for this machine)
+GGML      := $(THIRD_PARTY)/ggml
+GGML_OPT  ?= -O3 -march=native
+GGML_BASE := $(addprefix $(BUILD)/adapters/ggml/,$(addsuffix .o,ggml.c ggml.cpp ggml-alloc.c \
+  ggml-backend.cpp ggml-backend-meta.cpp ggml-quants.c ggml-threading.cpp gguf.cpp))
+GGML_CPU  := $(addprefix $(BUILD)/adapters/ggml/ggml-cpu/,$(addsuffix .o,amx/amx.cpp amx/mmq.cpp \
+  arch/x86/quants.c arch/x86/repack.cpp binary-ops.cpp ggml-cpu.c ggml-cpu.cpp hbm.cpp ops.cpp \
+  quants.c repack.cpp tiled/tiled.cpp tiled/tiled-kernel.cpp traits.cpp unary-ops.cpp vec.cpp))
+GGML_FLAGS = -w -fPIC -fvisibility=hidden -DNDEBUG -D_GNU_SOURCE -DGGML_SCHED_MAX_COPIES=4 \
+  -DGGML_USE_CPU_REPACK -I$(GGML) -I$(GGML)/ggml/include -I$(GGML)/ggml/src \
+  -I$(GGML)/ggml/src/ggml-cpu $(GGML_OPT)
+
+$(BUILD)/adapters/ggml/%.c.o: $(GGML)/.fetched
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(GGML_FLAGS) -c -o $@ $(GGML)/ggml/src/$*.c
+$(BUILD)/adapters/ggml/%.cpp.o: $(GGML)/.fetched
+	@mkdir -p $(@D)
+	$(CXX) -std=gnu++17 $(GGML_FLAGS) -c -o $@ $(GGML)/ggml/src/$*.cpp
+
+$(BUILD)/obj/adapters/ggml/%: private ROOM := -isystem $(GGML) -isystem $(GGML)/ggml/include
+$(call objects,$(wildcard adapters/ggml/*.c)): | $(GGML)/.fetched
+
+$(BUILD)/adapters/ggml.so: $(call adapter_objects,ggml) $(GGML_BASE) $(GGML_CPU)
+	$(CXX) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* oneDNN's softmax (dnnl_softmax_accurate) over rows of f32 or bf16. It offers nothing else here:
+ * no scale, no bias, no sink logit, no log-sum-exp. A logit of -inf is an ordinary input of it, so
+ * masking by -inf logits is offered.
+ *
+ * A primitive is generated code for one shape. The last one is kept, as programs that use the
+ * library keep theirs. */
+#include "adapters/call.h"
+#include "adapters/tensor.h"
+
+#include <oneapi/dnnl/dnnl.h>
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#if DNNL_VERSION_MAJOR != 2
+#error "this adapter is written for oneDNN 2 (Debian 12); version 3 makes its descriptors otherwise"
+#endif
+
+#define TEXT(x)                           #x
+#define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+
+/* The library runs on libgomp, whose header only gcc ships. */
+extern void omp_set_num_threads(int n_threads);
+
+typedef struct plan {
+  sp_dtype dtype;
+  uint64_t n_rows, n;
+  dnnl_memory_desc_t rows;
+  dnnl_primitive_t primitive;
+} plan;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static dnnl_engine_t engine;
+static dnnl_stream_t stream;
+static plan kept;
+
+static sp_status translate(dnnl_status_t status) {
+  if (status == dnnl_success) return SP_OK;
+  if (status == dnnl_unimplemented) return SP_UNSUPPORTED;
+  return status == dnnl_out_of_memory ? SP_NOMEM : SP_INTERNAL;
+}
+
+static dnnl_status_t start(void) {
+  if (stream != NULL) return dnnl_success;
+  dnnl_status_t status = dnnl_success;
+  if (engine == NULL) status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+  if (status != dnnl_success) return status;
+  return dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+}
+
+static dnnl_status_t describe(plan *p, dnnl_softmax_v2_desc_t *operation) {
+  const dnnl_dims_t dims = {(dnnl_dim_t)p->n_rows, (dnnl_dim_t)p->n};
+  dnnl_data_type_t type = p->dtype == SP_BF16 ? dnnl_bf16 : dnnl_f32;
+  dnnl_status_t status = dnnl_memory_desc_init_by_tag(&p->rows, 2, dims, type, dnnl_ab);
+  if (status != dnnl_success) return status;
+  return dnnl_softmax_v2_forward_desc_init(operation, dnnl_forward_inference, dnnl_softmax_accurate,
+                                           &p->rows, &p->rows, 1);
+}
+
+/* The kept plan, remade if the shape is another one. */
+static dnnl_status_t make(const sp_softmax_call *call) {
+  if (kept.primitive != NULL && kept.dtype == call->logits.dtype && kept.n == call->n &&
+      kept.n_rows == call->n_rows)
+    return dnnl_success;
+  if (kept.primitive != NULL) dnnl_primitive_destroy(kept.primitive);
+  memset(&kept, 0, sizeof kept);
+  kept = (plan){.dtype = call->logits.dtype, .n_rows = call->n_rows, .n = call->n};
+  dnnl_softmax_v2_desc_t operation;
+  dnnl_primitive_desc_t descriptor = NULL;
+  dnnl_status_t status = describe(&kept, &operation);
+  if (status == dnnl_success)
+    status = dnnl_primitive_desc_create(&descriptor, &operation, NULL, engine, NULL);
+  if (status != dnnl_success) return status;
+  status = dnnl_primitive_create(&kept.primitive, descriptor);
+  dnnl_primitive_desc_destroy(descriptor);
+  return status;
+}
+
+static dnnl_status_t execute(void *logits, void *weights) {
+  dnnl_memory_t from = NULL, to = NULL;
+  dnnl_status_t status = dnnl_memory_create(&from, &kept.rows, engine, logits);
+  if (status == dnnl_success) status = dnnl_memory_create(&to, &kept.rows, engine, weights);
+  if (status == dnnl_success) {
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}};
+    status = dnnl_primitive_execute(kept.primitive, stream, 2, args);
+  }
+  if (status == dnnl_success) status = dnnl_stream_wait(stream);
+  if (from != NULL) dnnl_memory_destroy(from);
+  if (to != NULL) dnnl_memory_destroy(to);
+  return status;
+}
+
+static sp_status run(const sp_softmax_call *call, void *logits, void *weights) {
+  pthread_mutex_lock(&lock);
+  omp_set_num_threads(sp_adapter_threads(call->n_threads));
+  dnnl_status_t status = start();
+  if (status == dnnl_success) status = make(call);
+  if (status == dnnl_success) status = execute(logits, weights);
+  pthread_mutex_unlock(&lock);
+  return translate(status);
+}
+
+static const sp_kernel kernel;
+
+static sp_status softmax(const sp_softmax_call *call) {
+  sp_status status = sp_adapter_admit_softmax(&kernel, call);
+  if (status != SP_OK) return status;
+  if (call->key_bias.data != NULL) return SP_UNSUPPORTED;
+  if (call->n_rows == 0) return SP_OK;
+  sp_adapter_shape shape = {{call->n_rows, 1, 1, call->n}};
+  sp_adapter_image logits = {NULL, NULL}, weights = {NULL, NULL};
+  status = SP_NOMEM;
+  if (!sp_adapter_image_in(&logits, &call->logits, shape)) goto done;
+  if (!sp_adapter_image_out(&weights, &call->weights, shape)) goto done;
+  status = run(call, logits.data, weights.data);
+  if (status == SP_OK) sp_adapter_image_store(&weights, &call->weights, shape);
+done:
+  sp_adapter_image_release(&logits);
+  sp_adapter_image_release(&weights);
+  return status;
+}
+
+/* The generated code keeps one accumulator per vector lane and divides once. */
+static const sp_kernel kernel = {
+    .size = sizeof(sp_kernel),
+    .abi_major = SP_ABI_MAJOR,
+    .abi_minor = SP_ABI_MINOR,
+    .name = "onednn-softmax",
+    .version = VERSION_TEXT(DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH),
+    .accuracy_class = "w-lane16",
+    .options = SP_OPT_MASK | SP_OPT_STRIDES,
+    .dtypes_softmax = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_BF16),
+    .softmax = softmax,
+};
+
+const sp_kernel *sinkproof_kernel(uint32_t host_abi_major, uint32_t index) {
+  return host_abi_major == SP_ABI_MAJOR && index == 0 ? &kernel : NULL;
+}

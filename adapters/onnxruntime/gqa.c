@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* com.microsoft.GroupQueryAttention with head_sink and local_window_size.
+ *
+ * The operator appends: its key and value are the newest n_q tokens, the older ones lie in a cache
+ * [batch][kv head][token][c] that it reads and extends in place. It is causal, its queries are the
+ * newest tokens, and its window holds the query's own key. That is a call with default positions
+ * and n_q <= n_kv; the oldest n_kv - n_q tokens are copied into a cache of the adapter's own, since
+ * the caller's tensors are read-only. Shapes that the operator refuses (d_head not a multiple of 8,
+ * more than one batch entry with n_q between 1 and n_kv) come back as not offered. */
+#include "adapters/onnxruntime/session.h"
+
+#include "adapters/call.h"
+#include "adapters/onnxruntime/half.h"
+#include "adapters/tensor.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything the operator is given, in its own layout. */
+typedef struct operands {
+  sp_adapter_image query, key, value, out;
+  void *cache_k, *cache_v;
+  void *bias, *sinks;
+  uint64_t bias_batch, bias_heads;
+  int32_t *last; /* per batch entry, the index of the newest token */
+  int32_t total;
+} operands;
+
+static void release(operands *o) {
+  sp_adapter_image_release(&o->query);
+  sp_adapter_image_release(&o->key);
+  sp_adapter_image_release(&o->value);
+  sp_adapter_image_release(&o->out);
+  free(o->cache_k);
+  free(o->cache_v);
+  free(o->bias);
+  free(o->sinks);
+  free(o->last);
+}
+
+static sp_in swap_middle_axes(sp_in tensor) {
+  int64_t stride = tensor.stride[1];
+  tensor.stride[1] = tensor.stride[2];
+  tensor.stride[2] = stride;
+  return tensor;
+}
+
+/* The oldest n_past tokens of a tensor [b][j][h][c] in a cache [b][h][j][c] with room for n_kv. */
+static void *make_cache(const sp_attention_call *call, const sp_in *tensor, uint64_t n_past) {
+  uint64_t n_heads = call->n_kv_heads, room = call->n_kv * call->d_head;
+  char *cache = sp_adapter_alloc(tensor->dtype, call->n_batch * n_heads * room);
+  if (cache == NULL) return NULL;
+  char *to = cache;
+  for (uint64_t b = 0; b < call->n_batch; b++)
+    for (uint64_t h = 0; h < n_heads; h++, to += room * sp_adapter_element_size(tensor->dtype)) {
+      sp_in head = swap_middle_axes(*tensor);
+      head.data = sp_adapter_row(tensor, b, 0, h);
+      sp_adapter_pack(to, &head, (sp_adapter_shape){{1, 1, n_past, call->d_head}});
+    }
+  return cache;
+}
+
+/* The newest n_q tokens, which are the operator's key and value. */
+static bool take_new(sp_adapter_image *image, const sp_attention_call *call, const sp_in *tensor) {
+  sp_in tail = *tensor;
+  tail.data = sp_adapter_row(tensor, 0, call->n_kv - call->n_q, 0);
+  return sp_adapter_image_in(
+      image, &tail, (sp_adapter_shape){{call->n_batch, call->n_q, call->n_kv_heads, call->d_head}});
+}
+
+static bool take_tokens(operands *o, const sp_attention_call *call) {
+  sp_adapter_shape queries = {{call->n_batch, call->n_q, call->n_heads, call->d_head}};
+  if (!sp_adapter_image_in(&o->query, &call->q, queries)) return false;
+  if (!sp_adapter_image_out(&o->out, &call->out, queries)) return false;
+  if (!take_new(&o->key, call, &call->k) || !take_new(&o->value, call, &call->v)) return false;
+  o->cache_k = make_cache(call, &call->k, call->n_kv - call->n_q);
+  o->cache_v = make_cache(call, &call->v, call->n_kv - call->n_q);
+  o->last = sp_adapter_alloc(SP_F32, call->n_batch);
+  if (o->cache_k == NULL || o->cache_v == NULL || o->last == NULL) return false;
+  o->total = (int32_t)call->n_kv;
+  for (uint64_t b = 0; b < call->n_batch; b++) o->last[b] = o->total - 1;
+  return true;
+}
+
+/* Floats as the operator's type, in place; SP_UNSUPPORTED where that would round. */
+static sp_status narrow(sp_dtype dtype, void *floats, uint64_t count) {
+  if (dtype == SP_F32) return SP_OK;
+  const char *from = floats;
+  char *to = floats;
+  for (uint64_t i = 0; i < count; i++) {
+    float x = 0.0F;
+    uint16_t half = 0;
+    memcpy(&x, from + i * sizeof x, sizeof x);
+    if (!sp_ort_half(x, &half)) return SP_UNSUPPORTED;
+    memcpy(to + i * sizeof half, &half, sizeof half);
+  }
+  return SP_OK;
+}
+
+static sp_status take_sinks(operands *o, const sp_attention_call *call) {
+  if (call->sink_logit.data == NULL) return SP_OK;
+  o->sinks = sp_adapter_alloc(SP_F32, call->n_heads);
+  if (o->sinks == NULL) return SP_NOMEM;
+  sp_adapter_sinks(o->sinks, &call->sink_logit, call->sink_logit.stride[2], call->n_heads);
+  return narrow(call->q.dtype, o->sinks, call->n_heads);
+}
+
+/* attention_bias is [batch or 1][heads or 1][n_q][n_kv]. */
+static sp_status take_bias(operands *o, const sp_attention_call *call) {
+  if (call->key_bias.data == NULL) return SP_OK;
+  sp_in bias = swap_middle_axes(call->key_bias);
+  o->bias_batch = bias.stride[0] != 0 ? call->n_batch : 1;
+  o->bias_heads = bias.stride[1] != 0 ? call->n_heads : 1;
+  sp_adapter_shape shape = {{o->bias_batch, o->bias_heads, call->n_q, call->n_kv}};
+  o->bias = sp_adapter_alloc(SP_F32, sp_adapter_count(shape));
+  if (o->bias == NULL) return SP_NOMEM;
+  sp_adapter_pack(o->bias, &bias, shape);
+  return narrow(call->q.dtype, o->bias, sp_adapter_count(shape));
+}
+
+static ort_operator describe(const sp_attention_call *call, const operands *o, ort_type type) {
+  /* A window that reaches past the oldest token is none. */
+  int64_t window = call->window < call->n_kv ? (int64_t)call->window : -1;
+  return (ort_operator){
+      .domain = "com.microsoft",
+      .type = "GroupQueryAttention",
+      .version = 1,
+      .inputs = {{"query", type},
+                 {"key", type},
+                 {"value", type},
+                 {"past_key", type},
+                 {"past_value", type},
+                 {"seqlens_k", ORT_I32},
+                 {"total_sequence_length", ORT_I32},
+                 {"", type},
+                 {"", type},
+                 {"", type},
+                 {o->bias != NULL ? "attention_bias" : "", type},
+                 {o->sinks != NULL ? "head_sink" : "", type}},
+      .n_inputs = o->sinks != NULL ? 12 : 11,
+      .outputs = {{"out", type}, {"present_key", type}, {"present_value", type}},
+      .n_outputs = 3,
+      .attributes = {{.name = "num_heads", .i = (int64_t)call->n_heads},
+                     {.name = "kv_num_heads", .i = (int64_t)call->n_kv_heads},
+                     {.name = "scale", .is_float = true, .f = call->scale},
+                     {.name = "softcap", .is_float = true, .f = call->softcap},
+                     {.name = "local_window_size", .i = window}},
+      .n_attributes = 5,
+  };
+}
+
+static sp_status run(const sp_attention_call *call, const operands *o) {
+  ort_type type = call->q.dtype == SP_F16 ? ORT_F16 : ORT_F32;
+  const int64_t batch = (int64_t)call->n_batch, n_q = (int64_t)call->n_q;
+  const int64_t n_kv = (int64_t)call->n_kv, d = (int64_t)call->d_head;
+  const int64_t heads = (int64_t)call->n_heads, kv_heads = (int64_t)call->n_kv_heads;
+  const ort_tensor cache_k = {o->cache_k, type, 4, {batch, kv_heads, n_kv, d}};
+  const ort_tensor cache_v = {o->cache_v, type, 4, {batch, kv_heads, n_kv, d}};
+  ort_tensor inputs[ORT_MAX_ENDS] = {
+      {o->query.data, type, 3, {batch, n_q, heads * d}},
+      {o->key.data, type, 3, {batch, n_q, kv_heads * d}},
+      {o->value.data, type, 3, {batch, n_q, kv_heads * d}},
+      cache_k,
+      cache_v,
+      {o->last, ORT_I32, 1, {batch}},
+      {(void *)(uintptr_t)&o->total, ORT_I32, 1, {1}},
+  };
+  size_t n = 7;
+  if (o->bias != NULL)
+    inputs[n++] =
+        (ort_tensor){o->bias, type, 4, {(int64_t)o->bias_batch, (int64_t)o->bias_heads, n_q, n_kv}};
+  if (o->sinks != NULL) inputs[n++] = (ort_tensor){o->sinks, type, 1, {heads}};
+  const ort_tensor outputs[] = {{o->out.data, type, 3, {batch, n_q, heads * d}}, cache_k, cache_v};
+  const ort_operator operation = describe(call, o, type);
+  return sp_ort_run(&operation, inputs, outputs, sp_adapter_threads(call->n_threads));
+}
+
+/* The scale 0 means 1/sqrt(d) to the operator. */
+static bool expressible(const sp_attention_call *call) {
+  return fpclassify(call->scale) != FP_ZERO && call->q.dtype == call->k.dtype;
+}
+
+sp_status sp_ort_gqa(const sp_kernel *kernel, const sp_attention_call *call) {
+  sp_status status = sp_adapter_admit_attention(kernel, call);
+  if (status != SP_OK) return status;
+  if (!expressible(call)) return SP_UNSUPPORTED;
+  if (call->n_batch * call->n_q * call->n_heads == 0) return SP_OK;
+  operands o = {.bias_batch = 1, .bias_heads = 1};
+  status = take_sinks(&o, call);
+  if (status == SP_OK) status = take_bias(&o, call);
+  if (status == SP_OK && !take_tokens(&o, call)) status = SP_NOMEM;
+  if (status == SP_OK) status = run(call, &o);
+  sp_adapter_shape shape = {{call->n_batch, call->n_q, call->n_heads, call->d_value}};
+  if (status == SP_OK) sp_adapter_image_store(&o.out, &call->out, shape);
+  release(&o);
+  return status;
+}
