@@ -60,12 +60,16 @@ typedef struct sp_ref_cache {
   uint64_t n_seen;     /* tokens appended so far */
   uint64_t n_retained; /* <= n_sink_tokens + window */
   uint64_t *token;     /* token[n_retained], ascending */
+  uint64_t n_allocated;
 } sp_ref_cache;
 
 bool sp_ref_cache_init(sp_ref_cache *cache, uint64_t n_sink_tokens, uint64_t window,
                        uint64_t first_token);
 void sp_ref_cache_clear(sp_ref_cache *cache);
-void sp_ref_cache_append(sp_ref_cache *cache, uint64_t n_tokens);
+/* Storage grows with the stream; when memory runs out the cache is as it was. After a reserve, that
+ * many appends cannot fail. */
+bool sp_ref_cache_reserve(sp_ref_cache *cache, uint64_t n_tokens);
+bool sp_ref_cache_append(sp_ref_cache *cache, uint64_t n_tokens);
 
 /* ---- one attention row (ref/row.c): SM, AT, AL ---- */
 
@@ -94,8 +98,10 @@ typedef struct sp_ref_row_input {
 
 typedef enum sp_ref_kind {
   SP_REF_ORDINARY, /* at least one visible key, everything finite */
-  SP_REF_EMPTY,    /* no visible key: out = 0, lse_keys = -inf, lse_total = sink_logit. (AT-9) */
-  SP_REF_SINK_INF, /* sink_logit = +inf: weights 0, out = 0, lse_total = +inf. (AL-4) */
+  SP_REF_EMPTY,    /* no visible key: out = 0, lse_keys = -inf, lse_total = sink_logit, also when
+                      that is +inf. (AT-9) */
+  SP_REF_SINK_INF, /* visible keys and sink_logit = +inf: weights 0, out = 0, lse_total = +inf,
+                      lse_keys untouched by it. (AL-4) */
   SP_REF_INVALID   /* NaN or +inf among what is visible: every result is NaN. (SM-5) */
 } sp_ref_kind;
 
@@ -110,18 +116,21 @@ typedef struct sp_ref_row {
   mpfi_t *weight;             /* weight[n_keys] */
   mpfi_t weight_sink;         /* exp(sink_logit) / Z */
   mpfi_t max_logit;           /* max over visible keys, without the sink */
-  mpfi_t lse_keys, lse_total; /* only when finite: kind ORDINARY */
-  mpfi_t *out;                /* out[d_value] */
-  bool *out_nan; /* out_nan[d_value]: a visible value is NaN in this component. (SM-6) */
+  mpfi_t lse_keys, lse_total; /* both ends infinite, or NaN, where the kind says so; lse_keys of
+                                 kind SINK_INF is finite */
+  mpfi_t *out;                /* out[d_value]; NaN where out_nan */
+  bool *out_nan; /* out_nan[d_value]: a visible value is NaN in this component, whatever the weights
+                    (so in kind SINK_INF too), or the row is invalid. (SM-6, SM-5) */
   size_t cap_keys, cap_value; /* allocated */
 } sp_ref_row;
 
 bool sp_ref_row_init(sp_ref_row *row, size_t max_keys, size_t max_value);
 void sp_ref_row_clear(sp_ref_row *row);
 
-/* Enclose every quantity of the row at `prec` bits. Needs in->n_kv + 1 <= max_keys and
- * in->d_value <= max_value. Returns false when the row is outside the oracle's domain: an infinite
- * visible value (SM-6). */
+/* Enclose every quantity of the row at `prec` bits. Needs n_kv (+ 1 with a bias pair) <= max_keys
+ * and in->d_value <= max_value. Returns false when the row is outside the oracle's domain: an
+ * infinite visible value (SM-6). Everything else is valid then, and the components that hold such a
+ * value are marked out_nan. */
 bool sp_ref_row_eval(sp_ref_row *row, const sp_ref_row_input *in, mpfr_prec_t prec);
 
 /* ---- correct rounding (ref/round.c, ref/exact.c): NU-3 ---- */
@@ -134,9 +143,10 @@ typedef enum sp_ref_decision {
 /* Both ends of the enclosure round to the same value, which is stored. */
 sp_ref_decision sp_ref_round_enclosure(sp_dtype format, mpfi_srcptr x, double *rounded);
 
-/* Correctly rounded results of one row. Any pointer may be NULL. Starts at 64 bits and doubles up
- * to max_prec; exact results (T-20) are recognised and never loop. Returns the worst decision; an
- * undecided element holds the rounded midpoint. */
+/* Correctly rounded results of one row: weights[n_keys], out[d_value], where n_keys counts a bias
+ * pair. Any pointer may be NULL. Starts at 64 bits and doubles up to max_prec; exact results (T-20)
+ * are recognised and never loop. Returns the worst decision; an undecided element holds the rounded
+ * midpoint. */
 sp_ref_decision sp_ref_row_round(const sp_ref_row_input *in, mpfr_prec_t max_prec, sp_dtype format,
                                  double *weights, double *out, sp_dtype lse_format,
                                  double *lse_keys, double *lse_total);
