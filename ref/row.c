@@ -129,7 +129,7 @@ static void exponentials(sp_ref_row *row, size_t unit, mpfi_ptr rest) {
       continue;
     }
     mpfi_sub(row->weight[j], row->logit[j], row->logit[unit]);
-    sp_ref_interval_exp(row->weight[j], row->weight[j]);
+    sp_ref_interval_exp(row->weight[j]);
     mpfi_add(rest, rest, row->weight[j]);
   }
 }
@@ -154,14 +154,14 @@ static void join_sink(sp_ref_row *row, double sink_logit, size_t unit, mpfi_ptr 
   sp_ref_interval_set(sink, sink_logit);
   if (mpfr_greater_p(&sink->left, &row->logit[unit]->right)) {
     mpfi_sub(factor, row->logit[unit], sink);
-    sp_ref_interval_exp(factor, factor);
+    sp_ref_interval_exp(factor);
     mpfi_add_ui(rest, rest, 1);
     mpfi_mul(rest, rest, factor);
     log_sum(row->lse_total, sink, rest);
     mpfi_set_ui(row->weight_sink, 1);
   } else {
     mpfi_sub(row->weight_sink, sink, row->logit[unit]);
-    sp_ref_interval_exp(row->weight_sink, row->weight_sink);
+    sp_ref_interval_exp(row->weight_sink);
     mpfi_add(rest, rest, row->weight_sink);
     log_sum(row->lse_total, row->logit[unit], rest);
   }
