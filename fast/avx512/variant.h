@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of fast/avx512/ show each other. */
+#ifndef SINKPROOF_FAST_AVX512_VARIANT_H
+#define SINKPROOF_FAST_AVX512_VARIANT_H
+
+#include "fast/impl.h"
+
+void sp_fast_softmax_avx512(const sp_softmax_call *call);
+void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
+                         uint64_t n_rows);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seam between what every variant shares and what each does in its own instructions.
+ *
+ * Shared, in fast/: the checks, the walk over batch, heads, queries and visible key ranges, the
+ * cache, the last steps of a row. A variant, in fast/NAME/: the softmax of rows, and one step of
+ * attention, which takes a tile of keys and moves a few rows on by it. Adding a variant is one
+ * folder, one line in dispatch.c and one line of flags in the Makefile.
+ *
+ * Numbers of a row: inside a tile of SP_FAST_TILE keys a variant works in binary32; from tile to
+ * tile the sum and the output are kept in binary64, so a long context does not add error. Where a
+ * tile ends depends on the index of the key alone, so a row's bits do not depend on the other rows,
+ * on the batch, or on how many threads there are. spec: AT-8, NU-12 */
+#ifndef SINKPROOF_FAST_IMPL_H
+#define SINKPROOF_FAST_IMPL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fast/logit.h"
+#include "fast/normalise.h"
+#include "sinkproof/kernel.h"
+
+/* Keys in a tile: a multiple of the lanes of every variant. A tile of 256 keys of 64 binary16
+ * elements is the 32 KiB of an L1 cache, and 16 vectors of 16 lanes keep its sums shallow. */
+#define SP_FAST_TILE 256u
+
+/* Rows of q and of the output are padded with zeros to this many elements. */
+#define SP_FAST_PAD 16u
+
+/* n consecutive keys of one kv head, none of them across a multiple of SP_FAST_TILE. */
+typedef struct sp_fast_keys {
+  const void *k;              /* the row of key `first` */
+  const void *v;              /* … NULL when no output is wanted */
+  int64_t k_stride, v_stride; /* elements from one key to the next */
+  sp_dtype dtype;
+  uint64_t first;
+  uint32_t n; /* 1 to SP_FAST_TILE */
+} sp_fast_keys;
+
+/* One query of one head on its way through the keys. */
+typedef struct sp_fast_row {
+  const float *q; /* q[d_head], zeros up to a multiple of SP_FAST_PAD */
+  double *acc;    /* acc[d_value], likewise: sum of exp(x - max) * v */
+  sp_fast_sum sum;
+  sp_fast_logit_rule rule;
+} sp_fast_row;
+
+typedef struct sp_fast_shape {
+  uint64_t d_head, d_value; /* d_value is 0 when no output is wanted */
+  float *partial;           /* scratch: partial[d_value], padded like acc, 64-byte aligned */
+} sp_fast_shape;
+
+typedef struct sp_fast_impl {
+  const char *name;
+  uint32_t needs; /* SP_FAST_CPU_… */
+  /* The call is checked and complete. */
+  void (*softmax)(const sp_softmax_call *call);
+  /* Move n_rows rows of one kv head on by the keys of one tile. */
+  void (*tile)(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
+               uint64_t n_rows);
+  const sp_kernel *kernel;
+} sp_fast_impl;
+
+extern const sp_fast_impl sp_fast_avx512;
+extern const sp_fast_impl sp_fast_scalar;
+
+/* The best variant whose needs are among `features`; never NULL. (dispatch.c) */
+const sp_fast_impl *sp_fast_pick(uint32_t features);
+
+/* What the variants put behind the ABI (kernel.c, cache.c). The entry points of a variant pass
+ * themselves on, because the ABI's functions have no context. */
+sp_status sp_fast_softmax(const sp_fast_impl *impl, const sp_softmax_call *call);
+sp_status sp_fast_attention(const sp_fast_impl *impl, const sp_attention_call *call);
+sp_status sp_fast_cache_open(const sp_fast_impl *impl, sp_cache **cache,
+                             const sp_cache_config *config);
+sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *call);
+sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *call);
+sp_status sp_fast_cache_visible(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n);
+void sp_fast_cache_close(sp_cache *cache);
+
+/* The variant that the last call on this thread ran; "" before the first. spec: KC-9 */
+const char *sp_fast_path(void);
+
+/* attend.c: a checked call, and scratch of sp_fast_scratch_bytes aligned to 64, for n_rows query
+ * heads per kv head. Cannot fail; but no scratch is large enough where the size is 0. */
+size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value);
+void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call, void *scratch);
+void sp_fast_set_path(const sp_fast_impl *impl);
+
+/* What every variant offers. */
+#define SP_FAST_DTYPES (SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16))
+#define SP_FAST_OPTIONS                                                                            \
+  (SP_OPT_SINK_LOGIT | SP_OPT_KEY_BIAS | SP_OPT_MASK | SP_OPT_SCALE | SP_OPT_SOFTCAP |             \
+   SP_OPT_ALIBI | SP_OPT_WINDOW | SP_OPT_SINK_TOKENS | SP_OPT_POSITIONS | SP_OPT_BIAS_PAIR |       \
+   SP_OPT_GQA | SP_OPT_PREFILL | SP_OPT_NONCAUSAL | SP_OPT_MORE_Q_THAN_KV | SP_OPT_BATCH |         \
+   SP_OPT_STRIDES | SP_OPT_D_VALUE | SP_OPT_LSE_KEYS | SP_OPT_LSE_TOTAL | SP_OPT_EMPTY |           \
+   SP_OPT_NONFINITE | SP_OPT_FIRST_TOKEN)
+#define SP_FAST_CLAIMS                                                                             \
+  (SP_CLAIM_DETERMINISTIC | SP_CLAIM_BATCH_INVARIANT | SP_CLAIM_THREAD_INVARIANT)
+
+#endif
