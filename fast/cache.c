@@ -50,6 +50,7 @@ static sp_attention_call base_call(const sp_cache *cache) {
 sp_status sp_fast_cache_open(const sp_fast_impl *impl, sp_cache **out,
                              const sp_cache_config *from) {
   sp_cache_config config;
+  if (out == NULL) return SP_INVALID;
   sp_status status = sp_fast_check_cache_config(&config, from);
   if (status != SP_OK) return status;
   sp_cache *cache = calloc(1, sizeof *cache);
@@ -156,6 +157,7 @@ static bool out_of_numbers(const sp_cache *cache, uint64_t n_tokens) {
 
 sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *from) {
   sp_cache_call call;
+  if (cache == NULL) return SP_INVALID;
   sp_status status = sp_fast_check_append(&call, from, &cache->config);
   if (status != SP_OK) return status;
   if (out_of_numbers(cache, call.n_tokens)) return SP_INVALID;
@@ -171,6 +173,7 @@ sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *from) {
 
 sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *from) {
   sp_cache_call call;
+  if (cache == NULL) return SP_INVALID;
   sp_status status = sp_fast_check_attend(&call, from);
   if (status != SP_OK) return status;
   if (cache->ring.n_seen == 0) return SP_INVALID; /* spec: KC-7 */
@@ -180,6 +183,7 @@ sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *from) {
 
 /* spec: EV-6 */
 sp_status sp_fast_cache_visible(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n) {
+  if (cache == NULL || n == NULL || (token == NULL && capacity > 0)) return SP_INVALID;
   const sp_fast_ring *ring = &cache->ring;
   uint64_t n_visible = sp_fast_ring_used(ring, ring->n_seen);
   uint64_t n_pinned = ring->n_seen < ring->n_sink_tokens ? ring->n_seen : ring->n_sink_tokens;

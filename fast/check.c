@@ -44,7 +44,7 @@ static sp_status check_sink_logit(const sp_in *t) {
 /* spec: KC-7 */
 static sp_status check_numbers(float scale, float softcap) {
   if (!isfinite(scale)) return SP_INVALID;
-  return isfinite(softcap) && softcap >= 0.0F ? SP_OK : SP_INVALID;
+  return softcap >= 0.0F ? SP_OK : SP_INVALID; /* not for NaN */
 }
 
 /* spec: KC-7, AT-7 */
@@ -178,15 +178,16 @@ sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
                                const sp_cache_config *config) {
   sp_status adopted = adopt(call, sizeof *call, from);
   if (adopted != SP_OK) return adopted;
-  bool any_output = call->out.data || call->lse_keys.data || call->lse_total.data;
   bool with_queries = call->q.data != NULL;
+  bool any_lse = call->lse_keys.data || call->lse_total.data;
   const sp_status status[] = {
       call->n_tokens > 0 ? SP_OK : SP_INVALID, /* spec: KC-7 */
       check_numbers(call->scale, call->softcap),
       call->k.data != NULL && call->v.data != NULL ? SP_OK : SP_INVALID,
       call->k.dtype == config->dtype_kv ? SP_OK : SP_INVALID,
       call->v.dtype == config->dtype_kv ? SP_OK : SP_INVALID,
-      with_queries == any_output ? SP_OK : SP_INVALID,
+      any_lse && !with_queries ? SP_INVALID : SP_OK,
+      with_queries == (call->out.data != NULL) ? SP_OK : SP_INVALID,
       with_queries ? check_queries(call) : SP_OK,
   };
   return first_error(status, sizeof status / sizeof *status);
@@ -195,10 +196,10 @@ sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
 sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from) {
   sp_status adopted = adopt(call, sizeof *call, from);
   if (adopted != SP_OK) return adopted;
-  bool any_output = call->out.data || call->lse_keys.data || call->lse_total.data;
   const sp_status status[] = {
       call->n_tokens == 1 ? SP_OK : SP_INVALID,
-      call->q.data != NULL && any_output ? SP_OK : SP_INVALID,
+      call->k.data == NULL && call->v.data == NULL ? SP_OK : SP_INVALID,
+      call->q.data != NULL && call->out.data != NULL ? SP_OK : SP_INVALID,
       check_queries(call),
   };
   return first_error(status, sizeof status / sizeof *status);

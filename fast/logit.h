@@ -71,11 +71,14 @@ static inline bool sp_fast_all_present(const sp_fast_logit_rule *rule) {
   return rule->key_bias == NULL && rule->pos_k == NULL;
 }
 
+/* An infinite cap is the limit of large ones: no cap. */
+static inline bool sp_fast_capped(const sp_fast_logit_rule *rule) {
+  return rule->softcap > 0.0F && rule->softcap < INFINITY;
+}
+
 /* The logit is scale * dot and nothing more. */
 static inline bool sp_fast_only_scaled(const sp_fast_logit_rule *rule) {
-  bool capped = rule->softcap > 0.0F;
-  bool sloped = rule->alibi_slope < 0.0F || rule->alibi_slope > 0.0F;
-  return !capped && !sloped && rule->key_bias == NULL;
+  return !sp_fast_capped(rule) && rule->alibi_slope == 0.0F && rule->key_bias == NULL;
 }
 
 /* The logit of present key j; NaN when the dot product says that q or k was not finite, which a
@@ -83,14 +86,14 @@ static inline bool sp_fast_only_scaled(const sp_fast_logit_rule *rule) {
  * unit of binary64), and each addition errs by 2^-53: one rounding to binary32 follows, if any.
  * spec: AT-1, AT-2, AT-6, SM-5 */
 static inline double sp_fast_logit(const sp_fast_logit_rule *rule, double dot, uint64_t j) {
-  if (!isfinite(dot)) return NAN;
+  if (!isfinite(dot) || !isfinite(rule->alibi_slope)) return NAN;
   double x = (double)rule->scale * dot;
   double cap = (double)rule->softcap;
-  if (cap > 0.0) x = cap * tanh(x / cap);
+  if (sp_fast_capped(rule)) x = cap * tanh(x / cap);
   if (rule->key_bias != NULL) x += (double)rule->key_bias[j];
-  if (rule->alibi_slope < 0.0F || rule->alibi_slope > 0.0F)
-    x -= (double)rule->alibi_slope * (double)sp_fast_distance(rule->pos_q, sp_fast_pos_k(rule, j));
-  return x;
+  if (rule->alibi_slope == 0.0F) return x;
+  uint64_t distance = sp_fast_distance(rule->pos_q, sp_fast_pos_k(rule, j));
+  return x - (double)rule->alibi_slope * (double)distance;
 }
 
 #endif
