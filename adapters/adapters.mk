@@ -18,24 +18,30 @@ adapters: $(ADAPTER_LIBS) ## fetch kernels of other projects and build them behi
 adapters-fetch: $(FETCHED) ## download those kernels, by pinned version and sum
 
 $(THIRD_PARTY)/%/.fetched: adapters/fetch adapters/pins/%.txt
-	PYTHON=$(PYTHON) adapters/fetch $* $(THIRD_PARTY)
+	@echo "  FETCH $*"
+	@PYTHON=$(PYTHON) adapters/fetch $* $(THIRD_PARTY)
 
 ADAPTER_COMMON := $(call objects,$(wildcard adapters/*.c))
 adapter_objects = $(call objects,$(wildcard adapters/$(1)/*.c)) $(ADAPTER_COMMON)
 
+# Their own part is unit-tested without any third party.
+$(BUILD)/bin/check: $(ADAPTER_COMMON) $(call objects,adapters/onnxruntime/half.c)
+
 # ---- oneDNN: Debian's library
 $(BUILD)/adapters/onednn.so: $(call adapter_objects,onednn)
 	@mkdir -p $(@D)
-	$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -ldnnl -lgomp -pthread
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -ldnnl -lgomp -pthread
 
 # ---- ONNX Runtime: the wheel's library, found beside the adapter
 $(BUILD)/adapters/libonnxruntime.so.1: $(THIRD_PARTY)/onnxruntime/.fetched
 	@mkdir -p $(@D)
-	cp $(<D)/$(@F) $@
+	@cp $(<D)/$(@F) $@
 
 $(BUILD)/adapters/onnxruntime.so: $(call adapter_objects,onnxruntime) \
                                   $(BUILD)/adapters/libonnxruntime.so.1
-	$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread -Wl,-rpath,'$$ORIGIN'
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread -Wl,-rpath,'$$ORIGIN'
 
 # ---- ggml: its sources, compiled as its own build does by default (release, for this machine)
 GGML      := $(THIRD_PARTY)/ggml
@@ -51,13 +57,16 @@ GGML_FLAGS = -w -fPIC -fvisibility=hidden -DNDEBUG -D_GNU_SOURCE -DGGML_SCHED_MA
 
 $(BUILD)/adapters/ggml/%.c.o: $(GGML)/.fetched
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(GGML_FLAGS) -c -o $@ $(GGML)/ggml/src/$*.c
+	@echo "  CC    ggml/$*.c"
+	@$(CC) -std=gnu11 $(GGML_FLAGS) -c -o $@ $(GGML)/ggml/src/$*.c
 $(BUILD)/adapters/ggml/%.cpp.o: $(GGML)/.fetched
 	@mkdir -p $(@D)
-	$(CXX) -std=gnu++17 $(GGML_FLAGS) -c -o $@ $(GGML)/ggml/src/$*.cpp
+	@echo "  CXX   ggml/$*.cpp"
+	@$(CXX) -std=gnu++17 $(GGML_FLAGS) -c -o $@ $(GGML)/ggml/src/$*.cpp
 
 $(BUILD)/obj/adapters/ggml/%: private ROOM := -isystem $(GGML) -isystem $(GGML)/ggml/include
 $(call objects,$(wildcard adapters/ggml/*.c)): | $(GGML)/.fetched
 
 $(BUILD)/adapters/ggml.so: $(call adapter_objects,ggml) $(GGML_BASE) $(GGML_CPU)
-	$(CXX) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread
+	@echo "  LD    $@"
+	@$(CXX) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread

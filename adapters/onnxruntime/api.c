@@ -44,28 +44,23 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static ort_api api;
 static bool ready;
 
+/* A function of the table with the signature that api.h gives it. */
+#define TAKE(function, place) api.function = (__typeof__(api.function))table[place]
+
 static void take_slots(const slot *table) {
-  api.error_code = (int (*)(const ort_status *))table[GET_ERROR_CODE];
-  api.create_env = (ort_status * (*)(int, const char *, ort_env **)) table[CREATE_ENV];
-  api.create_session =
-      (ort_status * (*)(const ort_env *, const void *, size_t, const ort_session_options *,
-                        ort_session **)) table[CREATE_SESSION_FROM_ARRAY];
-  api.run =
-      (ort_status * (*)(ort_session *, const void *, const char *const *, const ort_value *const *,
-                        size_t, const char *const *, size_t, ort_value **)) table[RUN];
-  api.create_options = (ort_status * (*)(ort_session_options **)) table[CREATE_SESSION_OPTIONS];
-  api.set_intra_op_threads =
-      (ort_status * (*)(ort_session_options *, int)) table[SET_INTRA_OP_NUM_THREADS];
-  api.set_inter_op_threads =
-      (ort_status * (*)(ort_session_options *, int)) table[SET_INTER_OP_NUM_THREADS];
-  api.create_tensor = (ort_status * (*)(const ort_memory_info *, void *, size_t, const int64_t *,
-                                        size_t, int, ort_value **)) table[CREATE_TENSOR_WITH_DATA];
-  api.create_cpu_memory_info =
-      (ort_status * (*)(int, int, ort_memory_info **)) table[CREATE_CPU_MEMORY_INFO];
-  api.release_status = (void (*)(ort_status *))table[RELEASE_STATUS];
-  api.release_session = (void (*)(ort_session *))table[RELEASE_SESSION];
-  api.release_value = (void (*)(ort_value *))table[RELEASE_VALUE];
-  api.release_options = (void (*)(ort_session_options *))table[RELEASE_SESSION_OPTIONS];
+  TAKE(error_code, GET_ERROR_CODE);
+  TAKE(create_env, CREATE_ENV);
+  TAKE(create_session, CREATE_SESSION_FROM_ARRAY);
+  TAKE(run, RUN);
+  TAKE(create_options, CREATE_SESSION_OPTIONS);
+  TAKE(set_intra_op_threads, SET_INTRA_OP_NUM_THREADS);
+  TAKE(set_inter_op_threads, SET_INTER_OP_NUM_THREADS);
+  TAKE(create_tensor, CREATE_TENSOR_WITH_DATA);
+  TAKE(create_cpu_memory_info, CREATE_CPU_MEMORY_INFO);
+  TAKE(release_status, RELEASE_STATUS);
+  TAKE(release_session, RELEASE_SESSION);
+  TAKE(release_value, RELEASE_VALUE);
+  TAKE(release_options, RELEASE_SESSION_OPTIONS);
 }
 
 static bool succeeded(ort_status *status) {

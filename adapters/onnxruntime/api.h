@@ -3,7 +3,7 @@
  *
  * The Python wheel brings libonnxruntime.so but no header. It exports one function, OrtGetApiBase,
  * which leads to a table of functions whose order is frozen: new ones are only ever added at its
- * end. So a function is a place in that table and a signature, and fourteen of them are enough. */
+ * end. So a function is a place in that table and a signature, and thirteen of them are enough. */
 #ifndef SINKPROOF_ADAPTERS_ONNXRUNTIME_API_H
 #define SINKPROOF_ADAPTERS_ONNXRUNTIME_API_H
 
