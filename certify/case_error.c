@@ -115,9 +115,8 @@ static const char *script_error(const sp_case *c) {
       if (step->n_tokens > c->n_kv - n_appended) return "script: longer than the stream";
       n_appended += step->n_tokens;
       if (step->with_queries) n_out += step->n_tokens;
-    } else if (n_appended == 0) {
-      return "script: asks before the first token";
     } else if (step->kind == SP_STEP_ATTEND) {
+      if (n_appended == 0) return "script: attends before the first token";
       n_out++;
     } else if (step->kind == SP_STEP_VISIBLE) {
       n_listed += n_appended + 1;
