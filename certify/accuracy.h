@@ -38,6 +38,13 @@ typedef struct sp_class {
  * offending part for anything unknown. The arithmetic is f32 unless the key `u` says otherwise. */
 bool sp_class_parse(const char *text, sp_class *out, char *error, size_t capacity);
 
+/* Online rescales in a row of n keys: ceil(n / tile), 0 when not online. (NU-6) */
+double sp_class_rescales(const sp_class *cls, size_t n);
+
+/* What one underflow costs where the unit roundoff is u: the least subnormal of that format, the
+ * least normal under any flush policy, 0 where u is 0 (no such rounding). (NU-10) */
+double sp_class_underflow(const sp_class *cls, double u);
+
 /* Longest chain of roundings in a sum of n terms under the class. (NU-7) */
 double sp_class_height(const sp_class *cls, size_t n);
 

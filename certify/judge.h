@@ -23,6 +23,7 @@ typedef struct sp_accept {
   double in_lo, in_hi, out_lo, out_hi;
   double exact;     /* the exact value, to double precision, for messages and scores */
   double allowance; /* half-width of the accepted real interval */
+  double rounding;  /* half an ulp of the output there: what rounding it may add */
   unsigned char kind;
   bool zero_too; /* a flushed zero is accepted as well (class with flush_outputs) */
 } sp_accept;
@@ -40,7 +41,8 @@ typedef struct sp_truth {
   size_t n_lists;
   size_t n_undecided; /* elements left open at the precision cap */
   size_t n_outside;   /* rows outside the domain */
-  double resolution;  /* smallest relative allowance of a value: what would have been noticed */
+  double resolution;  /* smallest (allowance + rounding) / |exact| of a value: an error that would
+                         have been noticed; infinite when there is none */
 } sp_truth;
 
 /* Run the oracle. False when memory runs out or the class has no bound at this length (NU-8), with
@@ -59,7 +61,10 @@ typedef enum sp_output_kind {
 typedef struct sp_judgement {
   sp_verdict verdict;
   uint64_t n_elements, n_failed, n_undecided;
-  double budget; /* largest |got - exact| / allowance, over interval elements; > 1 fails */
+  /* Largest (|got - exact| - rounding) / allowance over interval elements, at least 0: the share
+   * of the bound that is used, not counting the rounding into the output format. Above 1 exactly
+   * when an element fails. */
+  double budget;
   /* The worst element: the first failure of the largest budget. */
   sp_output_kind output;
   size_t row, element;
