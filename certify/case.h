@@ -131,4 +131,8 @@ bool sp_case_parse_line(const char *line, struct sp_generator_request *request, 
 bool sp_case_write(const sp_case *c, const char *path, char *error, size_t capacity);
 bool sp_case_read(sp_case *c, const char *path, char *error, size_t capacity);
 
+/* The same from memory (the text need not end in a zero byte). The case is initialised here; on
+ * false there is nothing to clear. Memory used is bounded by a small multiple of `length`. */
+bool sp_case_read_text(sp_case *c, const char *text, size_t length, char *error, size_t capacity);
+
 #endif
