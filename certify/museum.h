@@ -21,10 +21,14 @@ typedef struct sp_fault {
   uint64_t needs;      /* SP_OPT_… without which it cannot be seen */
   uint64_t min_n;      /* needs rows at least this long; 0 = any */
   bool precision;      /* a loss of accuracy, visible only to classes with f32 arithmetic */
+  uint32_t dtypes; /* SP_DTYPE_BIT…: seen only where logits, q, k or v are one of these; 0 = any */
 } sp_fault;
 
 /* Every fault; kernel number i of sp_museum_kernel is fault i. */
 const sp_fault *sp_faults(size_t *count);
 const sp_kernel *sp_museum_kernel(uint32_t host_abi_major, uint32_t index);
+
+/* The kernel that every fault is made from, without a fault. It must certify. */
+const sp_kernel *sp_museum_base_kernel(void);
 
 #endif
