@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certify/parse.h"
+
 sp_exit sp_usage_error(const char *command, const char *format, ...) {
   va_list args;
   fprintf(stderr, "sinkproof %s: ", command);
@@ -82,11 +84,8 @@ bool sp_parse_op(const char *text, uint32_t *ops) {
   return false;
 }
 
-bool sp_parse_u64(const char *text, uint64_t *value) {
-  char *end;
-  errno = 0;
-  *value = strtoull(text, &end, 0);
-  return errno == 0 && end != text && *end == '\0' && text[0] != '-';
+bool sp_parse_count(const char *text, uint64_t *value) {
+  return sp_parse_u64(text, strlen(text), value);
 }
 
 long sp_parse_numbers(const char *command, const char *what, const char *text, double *values,

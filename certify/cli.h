@@ -38,7 +38,7 @@ sp_exit sp_replay_report(const sp_subject *subject, const char *path);
 
 bool sp_parse_level(const char *text, sp_level *level);
 bool sp_parse_op(const char *text, uint32_t *ops); /* adds to the set */
-bool sp_parse_u64(const char *text, uint64_t *value);
+bool sp_parse_count(const char *text, uint64_t *value);
 
 /* "1,-0.5,inf" into doubles; -1 and a message for what is not a number. */
 long sp_parse_numbers(const char *command, const char *what, const char *text, double *values,

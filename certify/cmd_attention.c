@@ -61,7 +61,7 @@ static bool one_number(const char *what, double *value) {
 }
 
 static bool one_count(const char *what, uint64_t *value) {
-  if (sp_parse_u64(optarg, value)) return true;
+  if (sp_parse_count(optarg, value)) return true;
   sp_usage_error("attention", "%s: '%s' is not a count", what, optarg);
   return false;
 }

@@ -51,7 +51,7 @@ static sp_exit parse(int argc, char **argv, options *o) {
   uint64_t number = 0;
   for (int opt; (opt = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
     bool numeric = strchr("stje", opt) != NULL;
-    if (numeric && !sp_parse_u64(optarg, &number))
+    if (numeric && !sp_parse_count(optarg, &number))
       return sp_usage_error("certify", "'%s' is not a number", optarg);
     switch (opt) {
     case 'c':
@@ -133,6 +133,7 @@ static sp_exit certify_one(const options *o, size_t kernel, sp_report *report) {
   sp_hide_progress();
   bool quiet = (o->json && strcmp(o->json, "-") == 0) || (o->junit && strcmp(o->junit, "-") == 0);
   sp_text_options text = {.colour = isatty(STDOUT_FILENO), .max_findings = o->max_findings};
+  if (!quiet && kernel) fputc('\n', stdout);
   if (!quiet) sp_report_text(stdout, report, &text);
   return report->exit;
 }
@@ -146,7 +147,6 @@ int sp_cmd_certify(int argc, char **argv) {
     status = sp_subject_kernels(&o.subject, kernels, MAX_KERNELS, &count);
   if (status != SP_EXIT_CONFORMS) return (int)status;
   for (size_t i = 0; i < count; i++) {
-    if (i) fputc('\n', stdout);
     sp_exit one = certify_one(&o, kernels[i], &reports[done]);
     status = sp_exit_worse(status, one);
     done += reports[done].tally != NULL;

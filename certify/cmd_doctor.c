@@ -48,9 +48,9 @@ int sp_cmd_doctor(int argc, char **argv) {
   print_processor();
   printf("     oracle                      MPFR %s, GMP %s\n", mpfr_get_version(), gmp_version);
   bool good = row("child process", child_works(why, sizeof why), why);
-  sp_fpstate state = sp_fpstate_read();
-  good &= row("floating-point state", sp_fpstate_is_default(&state),
-              "round to nearest, no FTZ, no DAZ");
+  char state[120] = "round to nearest, no FTZ, no DAZ";
+  bool changed = sp_fp_changed(sp_fp_initial(), sp_fp_read(), state, sizeof state);
+  good &= row("floating-point state", !changed, state);
   good &= row("guard pages", sysconf(_SC_PAGESIZE) <= 65536, "mmap and mprotect");
   __builtin_cpu_init();
   bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -43,10 +43,10 @@ static sp_exit parse(int argc, char **argv, options *o) {
       o->save = optarg;
       break;
     case 'n':
-      if (sp_parse_u64(optarg, &o->n_elements)) break;
+      if (sp_parse_count(optarg, &o->n_elements)) break;
       return sp_usage_error("replay", "--elements: '%s' is not a number", optarg);
     case 't':
-      if (sp_parse_u64(optarg, &o->timeout_ms)) break;
+      if (sp_parse_count(optarg, &o->timeout_ms)) break;
       return sp_usage_error("replay", "--timeout: '%s' is not a number", optarg);
     case 'h':
       fputs(help, stdout);

@@ -34,7 +34,7 @@ static sp_exit run_again(const sp_subject *subject, const cJSON *recorded, sp_re
   if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(recorded, "partial")))
     return sp_usage_error("replay", "the report is of a partial run (--op, --generator, --clause)");
   if (!sp_parse_level(text_of(recorded, "level"), &config.level) ||
-      !sp_parse_u64(text_of(recorded, "seed"), &config.seed))
+      !sp_parse_count(text_of(recorded, "seed"), &config.seed))
     return sp_usage_error("replay", "not a report of sinkproof: no level or seed");
   snprintf(one.name, sizeof one.name, "%s", text_of(kernel, "name"));
   sp_exit status = sp_subject_kernels(&one, &index, 1, &count);
