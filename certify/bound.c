@@ -42,7 +42,7 @@
  * rounding of the shift, in base 2 c_log = 3 covers the constant, its product and the converted
  * shift) lse_keys:  as lse_total of the row without its sink logit
  *
- * For softmax rows u_p' = eta_p = 0. Why it is right: with weights w = (p, p_s),
+ * For rows without values (softmax) u_p' = eta_p = 0. Why it is right: with weights w = (p, p_s),
  * ln p^_i - ln p_i = r_i + g - ln(sum_j w_j e^(r_j + b_j)) up to underflow; the logarithm is at
  * most dbar + eps + H from above, and from below, by Jensen, at least minus the weighted mean of
  * the exponents, which dbar + eps + H bounds as well, again by Jensen. P may be rounded in the
@@ -62,8 +62,8 @@ static const double huge_log = 512;
 
 /* What the row tells as a whole, in doubles. */
 typedef struct measures {
-  bool attention;
-  bool sink; /* a finite sink logit */
+  bool values; /* the row multiplies values */
+  bool sink;   /* a finite sink logit */
   double sink_logit, sink_weight;
   double sink_above_lo, sink_above_hi; /* enclose max(0, s - m) */
   double sink_below_lo, sink_below_hi; /* enclose max(0, m - s) */
@@ -134,7 +134,7 @@ static void measure_sink(measures *ms, mpfr_t t, const sp_ref_row *row) {
 
 static void measure(measures *ms, sp_bound *bound, const sp_ref_row_input *in,
                     const sp_ref_row *row) {
-  *ms = (measures){.attention = in->logits == NULL,
+  *ms = (measures){.values = in->d_value > 0,
                    .sink = row->kind == SP_REF_ORDINARY && isfinite(in->sink_logit),
                    .sink_logit = in->sink_logit,
                    .max_size = size(row->max_logit),
@@ -158,16 +158,15 @@ static void measure(measures *ms, sp_bound *bound, const sp_ref_row_input *in,
 
 /* ---- the formula, under FE_UPWARD ---- */
 
-static void cost_up(costs *k, const sp_class *cls, const measures *ms, size_t n_keys) {
-  size_t n = n_keys + (ms->sink ? 1 : 0);
+static void cost_up(costs *k, const sp_class *cls, const measures *ms, size_t n) {
   double rescales = sp_class_rescales(cls, n);
   double u_s = fmax(cls->u, cls->u_acc);
   *k = (costs){.u = sp_rounding_cost(cls->u),
-               .u_p = ms->attention ? sp_rounding_cost(cls->u_p) : 0,
+               .u_p = ms->values ? sp_rounding_cost(cls->u_p) : 0,
                .eps = cls->eps_exp,
                .eta = cls->eta,
                .eta_s = sp_class_underflow(cls, u_s),
-               .eta_p = ms->attention ? sp_class_underflow(cls, cls->u_p) : 0,
+               .eta_p = ms->values ? sp_class_underflow(cls, cls->u_p) : 0,
                .events = 3 * (double)n + rescales};
   /* With formats of different range the finer one may have the larger subnormals. */
   k->eta_s = fmax(k->eta_s, cls->eta);
@@ -186,6 +185,12 @@ static double tilt(double p, double gap, double delta) {
   return sp_up_exp(delta - gap);
 }
 
+/* >= dbar, from sum w (e^delta - 1) and the largest delta: the weights w sum to 1, so the mean does
+ * not exceed the largest, which stays finite when e^delta does not. */
+static double log_mean(double sum, double largest) {
+  return fmin(sp_up_log1p(sum), largest);
+}
+
 /* A lower bound of M - x, and so of -ln p. */
 static double gap_below(const sp_bound_key *key, const measures *ms) {
   return -(-key->below_lo - ms->sink_above_lo);
@@ -202,15 +207,16 @@ static double delta_up(const sp_class *cls, const costs *k, double depth, double
 static double keys_mean_up(const sp_class *cls, const costs *k, const measures *ms,
                            const sp_bound *bound, const sp_ref_row *row, double a_max) {
   double lse = ms->keys_size + ms->keys_above;
-  double sum = 0, minus_total = 0;
+  double sum = 0, minus_total = 0, largest = 0;
   for (size_t j = 0; j < row->n_keys; j++) {
     if (!row->visible[j]) continue;
     const sp_bound_key *key = &bound->key[j];
     double delta = delta_up(cls, k, key->below_hi, key->magnitude, key->logit_error, a_max, lse);
     sum += tilt(sp_up_exp(-key->below_lo), key->below_lo, delta);
     minus_total += -1 / sp_up_exp(key->below_hi);
+    largest = fmax(largest, delta);
   }
-  return sp_up_log1p(sum / -minus_total);
+  return log_mean(sum / -minus_total, largest);
 }
 
 static double lse_error_up(const sp_class *cls, const costs *k, double mean, double size_lse,
@@ -225,19 +231,20 @@ static double lse_error_up(const sp_class *cls, const costs *k, double mean, dou
 static double total_mean_up(const sp_class *cls, const costs *k, const measures *ms,
                             sp_bound *bound, const sp_ref_row *row, double a_sink, double a_max) {
   double lse = ms->total_size + ms->total_above_max;
-  double sum = 0;
+  double sum = 0, largest = 0;
   for (size_t j = 0; j < row->n_keys; j++) {
     if (!row->visible[j]) continue;
     sp_bound_key *key = &bound->key[j];
     double depth = key->below_hi + ms->sink_above_hi;
     key->theta = delta_up(cls, k, depth, key->magnitude, key->logit_error, a_max, lse);
     sum += tilt(key->weight, gap_below(key, ms), key->theta);
+    largest = fmax(largest, key->theta);
   }
-  if (!ms->sink) return sp_up_log1p(sum);
+  if (!ms->sink) return log_mean(sum, largest);
   double depth = fmax(ms->sink_above_hi, ms->sink_below_hi);
   double delta = delta_up(cls, k, depth, fabs(ms->sink_logit), a_sink, a_max, lse);
   sum += tilt(ms->sink_weight, ms->sink_below_lo, delta);
-  return sp_up_log1p(sum);
+  return log_mean(sum, fmax(largest, delta));
 }
 
 static void weights_up(sp_bound *bound, const costs *k, const measures *ms, const sp_ref_row *row,
@@ -298,7 +305,8 @@ __attribute__((noinline)) static void evaluate_up(sp_bound *bound, const sp_clas
   sp_logit_model model;
   costs k;
   sp_logit_model_init(&model, cls, types, in);
-  cost_up(&k, cls, ms, row->n_keys);
+  bool joined = in->sink_logit > -INFINITY;
+  cost_up(&k, cls, ms, row->n_keys + (joined ? 1 : 0));
   double a_sink = ms->sink ? sp_sink_error(&model, ms->sink_logit) : 0;
   double a_keys = 0;
   for (size_t j = 0; j < row->n_keys; j++) {
@@ -308,14 +316,13 @@ __attribute__((noinline)) static void evaluate_up(sp_bound *bound, const sp_clas
   }
   double a_max = fmax(a_keys, a_sink);
   double mean = total_mean_up(cls, &k, ms, bound, row, a_sink, a_max);
-  double mean_keys =
-      in->sink_logit > -INFINITY ? keys_mean_up(cls, &k, ms, bound, row, a_keys) : mean;
+  double mean_keys = joined ? keys_mean_up(cls, &k, ms, bound, row, a_keys) : mean;
   bound->lse_keys =
       lse_error_up(cls, &k, mean_keys, ms->keys_size, ms->keys_above, ms->max_size, a_keys);
   double shift = ms->sink ? fmax(ms->max_size, fabs(ms->sink_logit)) : ms->max_size;
   bound->lse_total = lse_error_up(cls, &k, mean, ms->total_size, ms->total_above, shift, a_max);
   weights_up(bound, &k, ms, row, mean + 2 * k.eps + k.chain + k.norm + k.u_p + k.k);
-  if (ms->attention) output_up(bound, cls, &k, ms, types, in, row);
+  if (ms->values) output_up(bound, cls, &k, ms, types, in, row);
 }
 
 void sp_bound_eval(sp_bound *bound, const sp_class *cls, sp_bound_types types,
