@@ -89,7 +89,7 @@ static const lie lies[] = {
     {{.name = "exp to 2^-14, out", .exp_error = 0x1p-14}, "w-deep", SIM_BELLS, 64, true},
     {{.name = "exp to 2^-11", .exp_error = 0x1p-11}, "w-seq:exp=-14", SIM_BELLS, 64, false},
     {{.name = "P in bf16", .p_bits = 8}, "w-deep", SIM_BELLS, 64, true},
-    {{.name = "P in bf16, not f16", .p_bits = 8}, "w-deep:p=f16", SIM_BELLS, 2, true},
+    {{.name = "P in bf16, not f32", .p_bits = 8}, "w-deep:p=f32", SIM_BELLS, 16, true},
     {{.name = "logits in bf16", .logit_bits = 8}, "w-seq", SIM_BELLS, 16, false},
     {{.name = "exp(x - lse)", .form = SIM_FROM_LSE}, "w-deep", SIM_SHIFTED, 64, false},
     {{.name = "base 2, online", .form = SIM_ONLINE, .base2 = true},
