@@ -25,6 +25,10 @@ const sp_fast_impl *sp_fast_pick(uint32_t features) {
   return variants[i];
 }
 
+const sp_fast_impl *sp_fast_variant(size_t index) {
+  return index < n_variants ? variants[index] : NULL;
+}
+
 size_t sp_fast_n_variants(void) {
   return n_variants;
 }

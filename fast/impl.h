@@ -53,6 +53,8 @@ typedef struct sp_fast_shape {
 typedef struct sp_fast_impl {
   const char *name;
   uint32_t needs; /* SP_FAST_CPU_… */
+  /* y[i] = e^x[i], the exponential of the other two, for tests and proofs. x and y may be equal. */
+  void (*exp)(float *y, const float *x, uint64_t n);
   /* The call is checked and complete. */
   void (*softmax)(const sp_softmax_call *call);
   /* Move n_rows rows of one kv head on by the keys of one tile. */
@@ -63,6 +65,9 @@ typedef struct sp_fast_impl {
 
 extern const sp_fast_impl sp_fast_avx512;
 extern const sp_fast_impl sp_fast_scalar;
+
+/* Number `index` of the list, best first; NULL past the last one. (dispatch.c) */
+const sp_fast_impl *sp_fast_variant(size_t index);
 
 /* The best variant whose needs are among `features`; never NULL. (dispatch.c) */
 const sp_fast_impl *sp_fast_pick(uint32_t features);

@@ -68,6 +68,7 @@ const sp_fast_impl sp_fast_avx512 = {
     .name = "avx512",
     .needs = SP_FAST_CPU_AVX2 | SP_FAST_CPU_FMA | SP_FAST_CPU_F16C | SP_FAST_CPU_AVX512F |
              SP_FAST_CPU_AVX512BW | SP_FAST_CPU_AVX512DQ | SP_FAST_CPU_AVX512VL,
+    .exp = sp_fast_exp_avx512,
     .softmax = sp_fast_softmax_avx512,
     .tile = sp_fast_tile_avx512,
     .kernel = &kernel,

@@ -50,6 +50,7 @@ static const sp_kernel kernel = {
 const sp_fast_impl sp_fast_scalar = {
     .name = "scalar",
     .needs = 0,
+    .exp = sp_fast_exp_scalar,
     .softmax = sp_fast_softmax_scalar,
     .tile = sp_fast_tile_scalar,
     .kernel = &kernel,

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every test of fast/'s results runs once for each variant that this machine can run. A variant
+ * that it cannot run is not skipped in silence: it is named, loudly, and its tests are not counted.
+ */
+#ifndef SINKPROOF_TEST_FAST_VARIANTS_H
+#define SINKPROOF_TEST_FAST_VARIANTS_H
+
+#include <check.h>
+#include <stdio.h>
+
+#include "fast/fast.h"
+#include "fast/impl.h"
+
+/* In a loop test, _i is the number of the variant. */
+static inline const sp_kernel *variant_kernel(int index) {
+  const sp_kernel *kernel = NULL;
+  const char *name = sp_fast_variant_name((size_t)index);
+  ck_assert_msg(sp_fast_select(name, &kernel) == SP_OK, "variant %s cannot be had", name);
+  return kernel;
+}
+
+static inline void add_for_each_variant(TCase *tc, const TTest *test) {
+  for (size_t i = 0; i < sp_fast_n_variants(); i++)
+    if (sp_fast_variant_available(i)) tcase_add_loop_test(tc, test, (int)i, (int)i + 1);
+}
+
+static inline void add_case(Suite *suite, const char *clause, const TTest *const *tests, size_t n) {
+  TCase *tc = tcase_create(clause);
+  for (size_t i = 0; i < n; i++) add_for_each_variant(tc, tests[i]);
+  tcase_set_timeout(tc, 60);
+  suite_add_tcase(suite, tc);
+}
+
+/* A test case of the given clause, each test once for each variant. */
+#define ADD_CASE(suite, clause, ...)                                                               \
+  add_case(suite, clause, (const TTest *const[]){__VA_ARGS__},                                     \
+           sizeof((const TTest *const[]){__VA_ARGS__}) / sizeof(TTest *))
+
+static inline void report_missing_variants(const char *suite) {
+  for (size_t i = 0; i < sp_fast_n_variants(); i++)
+    if (!sp_fast_variant_available(i))
+      printf("NOT TESTED: %s of variant %s, which this machine cannot run\n", suite,
+             sp_fast_variant_name(i));
+}
+
+#endif
