@@ -15,6 +15,8 @@ bool sp_fault_applicable(const sp_fault *fault, const sp_kernel *kernel, const s
   if (fault->needs & ~kernel->options) return false;
   if (kernel->max_n && fault->min_n > kernel->max_n) return false;
   if (fault->precision && !fine_class(cls)) return false;
+  uint32_t dtypes = kernel->dtypes_softmax | kernel->dtypes_q | kernel->dtypes_kv;
+  if (fault->dtypes && !(fault->dtypes & dtypes)) return false;
   for (size_t g = 0; g < plan->n_groups; g++) {
     const sp_group *group = &plan->groups[g];
     if (group->generator && (fault->ops >> group->op & 1u)) return true;
