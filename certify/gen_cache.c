@@ -41,7 +41,7 @@ bool sp_make_cache_short(sp_case *c, const sp_generator_request *request) {
   if (!sp_gen_begin(&g, c, request, N_CACHES * 3)) return false;
   size_t cache = g.index % N_CACHES;
   size_t capacity = caches[cache].n_sink_tokens + caches[cache].window;
-  size_t missing = (g.index + g.index / N_CACHES) % 3;
+  size_t missing = sp_gen_turn(&g, N_CACHES) % 3;
   small_stream(&g, capacity > missing ? capacity - missing : capacity, cache);
   return stream_scores(&g) && single_steps(&g) && sp_gen_finish(&g);
 }
@@ -56,7 +56,7 @@ bool sp_make_cache_wrap(sp_case *c, const sp_generator_request *request) {
   size_t s = caches[cache].n_sink_tokens;
   const size_t length[N_LENGTHS] = {s + w + 1, 3 * w + 1, w + 1,     2 * w,
                                     w,         w - 1,     s + w + 2, s + 3 * w};
-  small_stream(&g, length[(g.index + g.index / N_CACHES) % N_LENGTHS], cache);
+  small_stream(&g, length[sp_gen_turn(&g, N_CACHES) % N_LENGTHS], cache);
   return stream_scores(&g) && single_steps(&g) && sp_gen_finish(&g);
 }
 
@@ -67,7 +67,7 @@ bool sp_make_cache_needle(sp_case *c, const sp_generator_request *request) {
   enum { N = 24 };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  size_t cache = small[(g.index + g.index / N) % 6];
+  size_t cache = small[sp_gen_turn(&g, N) % 6];
   size_t n = caches[cache].n_sink_tokens + 2 * caches[cache].window + 3;
   small_stream(&g, n, cache);
   double *x = sp_gen_wanted(&g);
@@ -85,7 +85,7 @@ bool sp_make_cache_evictions(sp_case *c, const sp_generator_request *request) {
   enum { N = N_CACHES * 6 };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  small_stream(&g, length[(g.index + g.index / N_CACHES) % 6], g.index % N_CACHES);
+  small_stream(&g, length[sp_gen_turn(&g, N_CACHES) % 6], g.index % N_CACHES);
   if (!stream_scores(&g)) return false;
   size_t max_block = g.index % 3 == 0 ? 1 : g.index % 3 == 1 ? 7 : 100;
   for (size_t left = c->n_kv; left > 0;) {
@@ -102,7 +102,7 @@ bool sp_make_cache_first_token(sp_case *c, const sp_generator_request *request) 
   sp_gen g;
   enum { N_ORIGINS = 7 };
   if (!sp_gen_begin(&g, c, request, N_ORIGINS * N_CACHES)) return false;
-  size_t cache = (g.index + g.index / N_ORIGINS) % N_CACHES;
+  size_t cache = sp_gen_turn(&g, N_ORIGINS) % N_CACHES;
   size_t n = caches[cache].n_sink_tokens + 2 * caches[cache].window + 2;
   const uint64_t origin[N_ORIGINS] = {((uint64_t)1 << 32) - 3,
                                       1000,

@@ -82,7 +82,6 @@ bool sp_make_layout(sp_case *c, const sp_generator_request *request) {
   sp_gen_batch(&g, 1 + g.index % 2);
   /* 37 and 64 have no common factor: a few cases already meet odd and even ones. */
   c->layout.misalign = (uint32_t)((g.index * 37 + 1) % 64);
-  c->layout.guard_before = g.index % 2 == 1;
   bool strides = sp_gen_has(&g, SP_OPT_STRIDES);
   if (strides) c->layout.row_pad = (uint32_t)(g.index % 3 == 0 ? 0 : g.index * 5 % 33 + 1);
   if (strides && c->op != SP_OP_SOFTMAX) c->layout.head_major = g.index / 2 % 2 == 0;

@@ -32,14 +32,15 @@ bool sp_make_softcap(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
   c->softcap = softcap[g.index % 6];
-  c->scale = g.index % 2 == 0 ? 1.0F : 0.375F;
+  c->scale = sp_gen_round_of(&g, 6) % 2 == 0 ? 1.0F : 0.375F;
   sp_gen_shape(&g, sp_rng_between(&g.rng, 2, request->op == SP_OP_CACHE ? 12 : 30), 2, 3, 5);
   double *x = sp_gen_wanted(&g);
   if (x == NULL) return false;
-  double size = (double)c->softcap * ratio[(g.index + g.index / 6) % 4];
+  double size = (double)c->softcap * ratio[sp_gen_turn(&g, 6) % 4];
   for (size_t j = 0; j < c->n_kv; j++) x[j] = sp_rng_uniform(&g.rng, -size, size);
   if (!sp_gen_scores(&g, x, 0.1 * size)) return false;
-  bool biased = c->op == SP_OP_ATTENTION && g.index % 3 == 0 && sp_gen_has(&g, SP_OPT_KEY_BIAS);
+  bool biased =
+      sp_rng_one_in(&g.rng, 3) && c->op == SP_OP_ATTENTION && sp_gen_has(&g, SP_OPT_KEY_BIAS);
   if (biased && !sp_gen_bias(&g, false)) return false;
   if (biased) sp_gen_bells(&g, &c->key_bias, 3.0);
   return sp_gen_finish(&g);

@@ -88,7 +88,7 @@ bool sp_make_empty_rows(sp_case *c, const sp_generator_request *request) {
   if (which == N_EMPTINESSES) return false;
   empty_shape(&g, which);
   if (!sp_gen_scores(&g, sp_gen_wanted(&g), 1.5) || !empty_rows(&g, which)) return false;
-  uint64_t sink = (g.index + g.index / N_EMPTINESSES) % 3;
+  uint64_t sink = sp_gen_turn(&g, N_EMPTINESSES) % 3;
   if (sink == 0 || !sp_gen_has(&g, SP_OPT_SINK_LOGIT)) return true;
   double value[3];
   for (size_t h = 0; h < 3; h++)
@@ -112,7 +112,7 @@ static bool masked_run(sp_gen *g, size_t from, size_t to, bool by_window) {
   sp_case *c = g->c;
   double *x = sp_gen_wanted(g);
   if (x == NULL) return false;
-  double low = level(g->index + sp_gen_round_of(g, N_RUNS));
+  double low = level(sp_gen_turn(g, N_RUNS));
   for (size_t j = 0; j < c->n_kv; j++) x[j] = low + (j >= from && j < to ? 10.0 : 0.0);
   if (!sp_gen_scores(g, x, 1.0)) return false;
   for (size_t j = from; j < to && !by_window; j++)
@@ -178,7 +178,7 @@ bool sp_make_mask_holes(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N_PATTERNS * 7)) return false;
   pattern which = (pattern)(g.index % N_PATTERNS);
-  sp_gen_shape(&g, length[(g.index + g.index / N_PATTERNS) % 7], 5, 2, 3);
+  sp_gen_shape(&g, length[sp_gen_turn(&g, N_PATTERNS) % 7], 5, 2, 3);
   if (c->op == SP_OP_ATTENTION && c->n_q > 1 && sp_gen_has(&g, SP_OPT_NONCAUSAL)) c->causal = false;
   double *x = sp_gen_wanted(&g);
   if (x == NULL) return false;

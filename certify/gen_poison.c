@@ -69,7 +69,7 @@ static bool poisoned_attention(sp_gen *g) {
   for (int i = 0; i < N_COVERS && !cover_offered(g, which); i++)
     which = (cover)((which + 1) % N_COVERS);
   if (!cover_offered(g, which)) return false;
-  sp_gen_shape(g, sp_rng_between(&g->rng, 2, 80), which == BY_MASK ? 3 : 1, 3, 6);
+  sp_gen_shape(g, sp_rng_between(&g->rng, 4, 80), which == BY_MASK ? 3 : 1, 3, 6);
   sp_gen_batch(g, 1 + g->index % 2);
   if (!sp_gen_scores(g, sp_gen_wanted(g), 1.5) || !set_cover(g, which)) return false;
   poison with = (poison)(g->index / N_COVERS % N_POISONS);
@@ -102,7 +102,8 @@ static bool poisoned_stream(sp_gen *g) {
   sp_case *c = g->c;
   size_t window = sp_rng_between(&g->rng, 1, 9);
   sp_gen_shape(g, 1, 1, 3, 6);
-  sp_gen_stream(g, 12 + sp_rng_below(&g->rng, 30), g->index % 4, window);
+  size_t n_sink_tokens = g->index % 4;
+  sp_gen_stream(g, n_sink_tokens + window + sp_rng_between(&g->rng, 6, 30), n_sink_tokens, window);
   if (!sp_gen_scores(g, sp_gen_wanted(g), 1.5)) return false;
   size_t quiet = c->n_kv - 3;
   for (size_t j = c->n_sink_tokens; j + c->window <= quiet; j++)

@@ -123,7 +123,7 @@ bool sp_make_sentinels(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N_SENTINELS)) return false;
   double sentinel = sentinels[g.index % N_SENTINELS];
-  uint64_t mode = (g.index + sp_gen_round_of(&g, N_SENTINELS)) % 3;
+  uint64_t mode = sp_gen_turn(&g, N_SENTINELS) % 3;
   sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 40), 2, 2, 4);
   if (c->d_head == 1 && sp_gen_has(&g, SP_OPT_D_VALUE)) c->d_head = 3;
   /* Beyond 10^7 no f32 kernel could tell near logits apart, so there they are equal. */

@@ -24,7 +24,7 @@ bool sp_make_sink_mass(sp_case *c, const sp_generator_request *request) {
   if (c->op == SP_OP_CACHE && !sp_gen_random_script(&g, 4)) return false;
   double delta[4];
   for (size_t h = 0; h < 4; h++) {
-    double p = mass[(h + g.index) % 4];
+    double p = mass[(h + sp_gen_turn(&g, N)) % 4];
     delta[h] = sp_gen_log(p / (1.0 - p));
   }
   return sp_gen_sinks_near(&g, SP_F32, delta, 4);
@@ -58,7 +58,7 @@ bool sp_make_sink_extreme(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N_ALL * N_COMPANIES)) return false;
   size_t n = sp_gen_has(&g, SP_OPT_NONFINITE) ? N_ALL : N_ALL - 1;
-  company which = (company)((g.index + g.index / n) % N_COMPANIES);
+  company which = (company)(sp_gen_turn(&g, n) % N_COMPANIES);
   bool cache = request->op == SP_OP_CACHE;
   if (which == NOTHING_VISIBLE && (cache || !sp_gen_has(&g, SP_OPT_MASK))) which = PLAIN;
   if (which == NO_KEYS && (cache || !sp_gen_has(&g, SP_OPT_EMPTY))) which = FAR_BELOW;

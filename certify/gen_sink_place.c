@@ -71,7 +71,7 @@ bool sp_make_sink_split(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
   hole which = (hole)(g.index % N_HOLES);
-  sp_gen_shape(&g, length[(g.index + g.index / N_HOLES) % 5], 1, 2, 2);
+  sp_gen_shape(&g, length[sp_gen_turn(&g, N_HOLES) % 5], 1, 2, 2);
   if (c->n_kv < 8) return false;
   bool mask = sp_gen_has(&g, SP_OPT_MASK);
   if (!mask) which = (hole)(which % 2); /* a window can leave only the end */

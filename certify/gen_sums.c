@@ -43,7 +43,7 @@ bool sp_make_running_max(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
   order o = (order)(g.index % N_ORDERS);
-  size_t n = length[(g.index + g.index / N_ORDERS) % 8];
+  size_t n = length[sp_gen_turn(&g, N_ORDERS) % 8];
   if (request->op == SP_OP_CACHE) n = 17 + n % 24;
   sp_gen_shape(&g, n, 2, 2, 5);
   double *x = sp_gen_wanted(&g);
@@ -66,11 +66,11 @@ bool sp_make_small_terms(sp_case *c, const sp_generator_request *request) {
   enum { N = 24 };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  c->n_kv = sp_gen_length(&g, length[g.index % 4]);
-  c->d_head = c->d_value = 1 + g.index % 2;
+  c->n_kv = sp_gen_length(&g, length[sp_gen_turn(&g, 6) % 4]);
+  c->d_head = c->d_value = 1 + sp_rng_below(&g.rng, 2);
   double *x = sp_gen_wanted(&g);
   if (x == NULL) return false;
-  size_t large = g.index % 3 == 0 ? c->n_kv / 2 : 0;
+  size_t large = sp_rng_one_in(&g.rng, 3) ? c->n_kv / 2 : 0;
   for (size_t j = 0; j < c->n_kv; j++) x[j] = j == large ? 3.0 : 3.0 - depth[g.index % 6];
   if (!sp_gen_scores(&g, x, 0.02)) return false;
   for (size_t e = 0; e < c->v.count; e++) {

@@ -22,7 +22,7 @@ bool sp_make_tails(sp_case *c, const sp_generator_request *request) {
   size_t heavy = sp_rng_below(&g.rng, c->n_kv / 16 + 1);
   for (size_t j = 0; j < c->n_kv; j++) {
     x[j] = hostile ? -200.0 : 0.0;
-    if (hostile && j + 1 == c->n_kv) x[j] += 9.0;
+    if (hostile && j + 1 == c->n_kv) x[j] += 12.0;
     if (!hostile && j / 16 == heavy) x[j] += 4.0;
   }
   return sp_gen_scores(&g, x, 1.0) && sp_gen_finish(&g);

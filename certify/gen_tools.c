@@ -31,18 +31,19 @@ static size_t type_pairs(const sp_generator_request *request, sp_dtype pair[][2]
   return n;
 }
 
-/* Three cases of four have q and k of one type. The turn shifts by one each time round the
- * variants, so that no variant stays married to a type. */
+/* Four cases of five have q and k of one type. Neighbouring variants get types without a pattern
+ * (or one type would get all odd lengths and another all even ones), and each variant moves on to
+ * the next type with every round. */
 static bool begin_types(sp_gen *g, size_t n_variants) {
   sp_dtype pair[N_TYPES * N_TYPES][2];
   size_t n_equal = 0;
   size_t n = type_pairs(g->request, pair, &n_equal);
   if (n == 0) return false;
-  uint64_t turn = g->index + g->index / n_variants;
+  uint64_t turn = sp_rng_mix(g->index % n_variants) % 1000 + g->index / n_variants;
   size_t pick = turn % n;
   if (n_equal > 0 && n > n_equal) {
-    bool mixed = turn % 4 == 3;
-    pick = mixed ? n_equal + turn / 4 % (n - n_equal) : turn % n_equal;
+    bool mixed = turn % 5 == 4;
+    pick = mixed ? n_equal + turn / 5 % (n - n_equal) : turn % n_equal;
   }
   g->c->dtype_q = pair[pick][0];
   g->c->dtype_kv = pair[pick][1];

@@ -41,6 +41,12 @@ static inline uint64_t sp_gen_round_of(const sp_gen *g, size_t n) {
   return g->index / n;
 }
 
+/* For a second list beside the first of n: turn mod m moves on by one with the situation and by one
+ * with the round, so that after m rounds each pair was met, whatever factors n and m share. */
+static inline uint64_t sp_gen_turn(const sp_gen *g, size_t n) {
+  return g->index % n + g->index / n;
+}
+
 /* n_heads <= max and n_kv_heads, grouped if that is offered. */
 void sp_gen_heads(sp_gen *g, size_t max);
 

@@ -26,6 +26,10 @@ void sp_rng_init(sp_rng *rng, uint64_t seed, const char *name, uint64_t stream, 
   for (int i = 0; i < 4; i++) rng->s[i] = splitmix(&state);
 }
 
+uint64_t sp_rng_mix(uint64_t x) {
+  return splitmix(&x);
+}
+
 static uint64_t rotate(uint64_t x, int k) {
   return (x << k) | (x >> (64 - k));
 }

@@ -17,6 +17,9 @@ void sp_rng_init(sp_rng *rng, uint64_t seed, const char *name, uint64_t stream, 
 
 uint64_t sp_rng_next(sp_rng *rng);
 
+/* A number that shows no pattern over x = 0, 1, 2, … */
+uint64_t sp_rng_mix(uint64_t x);
+
 /* Uniform in 0 … n - 1; 0 when n is 0. */
 uint64_t sp_rng_below(sp_rng *rng, uint64_t n);
 
