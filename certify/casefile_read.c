@@ -132,7 +132,7 @@ static bool read_step(reader *r, sp_cache_step *step) {
   if (!next_line(r, &line)) return fail(r, line, "file ends inside the script");
   span kind = next_word(&line);
   span what = kind;
-  *step = (sp_cache_step){.n_tokens = 1, .with_queries = true};
+  *step = (sp_cache_step){SP_STEP_VISIBLE, 0, false};
   if (is(kind, "append")) {
     uint64_t n = 0;
     what = next_word(&line);
@@ -142,7 +142,7 @@ static bool read_step(reader *r, sp_cache_step *step) {
         (sp_cache_step){SP_STEP_APPEND, n < SIZE_MAX ? (size_t)n : SIZE_MAX, is(what, "queries")};
     if (what.length > 0 && !step->with_queries) return fail(r, what, "is not 'queries'");
   } else if (is(kind, "attend") || is(kind, "visible")) {
-    step->kind = is(kind, "attend") ? SP_STEP_ATTEND : SP_STEP_VISIBLE;
+    if (is(kind, "attend")) *step = (sp_cache_step){SP_STEP_ATTEND, 1, true};
   } else {
     return fail(r, kind, "is no step");
   }
