@@ -34,8 +34,8 @@ static __mmask16 lanes_in_tile(const sp_fast_keys *keys, uint64_t base) {
 }
 
 /* spec: AT-3 */
-static __mmask16 present_lanes(const sp_fast_logit_rule *rule, uint64_t base, __mmask16 in_tile) {
-  if (sp_fast_all_present(rule)) return in_tile;
+static __mmask16 present_lanes(const sp_fast_logit_rule *rule, uint64_t base, uint32_t in_tile) {
+  if (sp_fast_all_present(rule)) return (__mmask16)in_tile;
   uint32_t present = 0;
   for (uint32_t lane = 0; lane < LANES; lane++)
     if ((in_tile >> lane & 1u) != 0 && sp_fast_present(rule, base + lane)) present |= 1u << lane;
@@ -55,7 +55,7 @@ static void key_rows(const sp_fast_keys *keys, uint64_t base, const void *row[LA
 
 /* From dot products to logits, by the general rule, lane by lane in binary64. */
 static __m512 general_logits(const sp_fast_logit_rule *rule, __m512 dots, uint64_t base,
-                             __mmask16 present) {
+                             uint32_t present) {
   float x[LANES];
   _mm512_storeu_ps(x, dots);
   for (uint32_t lane = 0; lane < LANES; lane++)

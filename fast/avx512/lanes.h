@@ -20,7 +20,8 @@
 
 /* The first n lanes, n counted from 0 and 16 or more meaning all. */
 static inline __mmask16 first_lanes(uint64_t n) {
-  return n >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1u);
+  if (n >= LANES) return (__mmask16)0xffff;
+  return (__mmask16)((1u << n) - 1u);
 }
 
 /* Element `index` and the 15 after it; 0 in lanes that are masked off. */
