@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where tensors lie. spec: KC-4, KC-5 */
+/* Where tensors lie: in pages of their own between guard zones, against one end of them. Successive
+ * calls walk through the memory instead of meeting the same addresses, so that a pointer which a
+ * kernel kept finds a guard and not the next call's data. spec: KC-4, KC-5 */
 #include "certify/arena.h"
 
 #include <sys/mman.h>

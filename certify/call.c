@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax and attention calls, and what all calls have in common. spec: KC-1, KC-4, KC-5 */
+/* Softmax and attention calls, and what all calls have in common. A tensor is described once; its
+ * place, its view in the struct, its contents and the checks all follow from that description.
+ * spec: KC-1, KC-4, KC-5 */
 #include "certify/call.h"
 
 #include <string.h>

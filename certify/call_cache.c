@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The calls of a stream. spec: EV-4, KC-1, KC-5 */
+/* The calls of a stream. Each has tensors of its own, cut out of the case's stream: a block ends at
+ * a guard zone, so that a cache which reads the next token early faults. spec: EV-4, KC-1, KC-5 */
 #include "certify/call.h"
 
 #include "certify/call_build.h"

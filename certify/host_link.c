@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spec: KC-8 the host outlives whatever the kernel does. */
+/* Starting, asking and stopping the processes that certify/worker.h describes. Every wait has a
+ * deadline and every message may find nobody there, so that the host outlives whatever the kernel
+ * does. spec: KC-8 */
 #include "certify/host_link.h"
 
 #include <errno.h>

@@ -161,6 +161,7 @@ static void silence(bool keep_output) {
     dup2(null, 2);
   }
   if (null > 2) close(null);
+  setvbuf(stdout, NULL, _IONBF, 0); /* what a kernel says before it dies must not be lost */
 }
 
 static bool set_up(worker *w, const sp_worker_config *config, pid_t keeper) {

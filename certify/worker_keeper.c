@@ -86,5 +86,6 @@ _Noreturn void sp_keeper_main(const sp_worker_config *parents_config) {
     if (byte == SP_KEEPER_START && worker == 0) worker = start(&config, &none);
   }
   stop(worker);
+  if (worker != 0) waitpid(worker, NULL, 0); /* or it would be left to whoever adopts it */
   _exit(0);
 }
