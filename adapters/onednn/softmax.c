@@ -103,10 +103,8 @@ static sp_status run(const sp_softmax_call *call, void *logits, void *weights) {
   return translate(status);
 }
 
-static const sp_kernel kernel;
-
-static sp_status softmax(const sp_softmax_call *call) {
-  sp_status status = sp_adapter_admit_softmax(&kernel, call);
+static sp_status softmax(const sp_kernel *kernel, const sp_softmax_call *call) {
+  sp_status status = sp_adapter_admit_softmax(kernel, call);
   if (status != SP_OK) return status;
   if (call->key_bias.data != NULL) return SP_UNSUPPORTED;
   if (call->n_rows == 0) return SP_OK;
@@ -123,20 +121,45 @@ done:
   return status;
 }
 
+static const sp_kernel kernel_f32, kernel_bf16;
+
+static sp_status softmax_f32(const sp_softmax_call *call) {
+  return softmax(&kernel_f32, call);
+}
+
+static sp_status softmax_bf16(const sp_softmax_call *call) {
+  return softmax(&kernel_bf16, call);
+}
+
 /* The generated code keeps one accumulator per vector lane and divides once (`w-lane16`). The
- * exponential of its sources is 0 by design below the least normal number (`flush=out`). */
-static const sp_kernel kernel = {
+ * exponential of its sources is 0 by design below the least normal number (`flush=out`). It claims
+ * f32 arithmetic inside for both types; they are two kernels because they are two programs. */
+static const sp_kernel kernel_f32 = {
     .size = sizeof(sp_kernel),
     .abi_major = SP_ABI_MAJOR,
     .abi_minor = SP_ABI_MINOR,
-    .name = "onednn-softmax",
+    .name = "onednn-softmax-f32",
     .version = VERSION_TEXT(DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH),
     .accuracy_class = "w-lane16:flush=out",
     .options = SP_OPT_MASK | SP_OPT_STRIDES,
-    .dtypes_softmax = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_BF16),
-    .softmax = softmax,
+    .dtypes_softmax = SP_DTYPE_BIT(SP_F32),
+    .softmax = softmax_f32,
+};
+
+static const sp_kernel kernel_bf16 = {
+    .size = sizeof(sp_kernel),
+    .abi_major = SP_ABI_MAJOR,
+    .abi_minor = SP_ABI_MINOR,
+    .name = "onednn-softmax-bf16",
+    .version = VERSION_TEXT(DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH),
+    .accuracy_class = "w-lane16:flush=out",
+    .options = SP_OPT_MASK | SP_OPT_STRIDES,
+    .dtypes_softmax = SP_DTYPE_BIT(SP_BF16),
+    .softmax = softmax_bf16,
 };
 
 const sp_kernel *sinkproof_kernel(uint32_t host_abi_major, uint32_t index) {
-  return host_abi_major == SP_ABI_MAJOR && index == 0 ? &kernel : NULL;
+  static const sp_kernel *const kernels[] = {&kernel_f32, &kernel_bf16};
+  if (host_abi_major != SP_ABI_MAJOR || index >= sizeof kernels / sizeof *kernels) return NULL;
+  return kernels[index];
 }
