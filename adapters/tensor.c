@@ -11,8 +11,12 @@ size_t sp_adapter_element_size(sp_dtype dtype) {
   return dtype == SP_F32 ? 4 : 2;
 }
 
+static uint64_t row_length(sp_adapter_shape shape) {
+  return shape.row != 0 ? shape.row : shape.n[3];
+}
+
 uint64_t sp_adapter_count(sp_adapter_shape shape) {
-  return shape.n[0] * shape.n[1] * shape.n[2] * shape.n[3];
+  return shape.n[0] * shape.n[1] * shape.n[2] * row_length(shape);
 }
 
 void *sp_adapter_alloc(sp_dtype dtype, uint64_t count) {
@@ -38,6 +42,7 @@ const void *sp_adapter_row(const sp_in *tensor, uint64_t a, uint64_t b, uint64_t
 /* The stride of an axis of length 1 is never used. */
 static bool contiguous(const int64_t stride[3], sp_adapter_shape shape) {
   uint64_t expected = shape.n[3];
+  if (row_length(shape) != expected) return false;
   for (int axis = 2; axis >= 0; axis--) {
     if (shape.n[axis] > 1 && stride[axis] != (int64_t)expected) return false;
     expected *= shape.n[axis];
@@ -45,16 +50,18 @@ static bool contiguous(const int64_t stride[3], sp_adapter_shape shape) {
   return true;
 }
 
-/* Calls `copy_row` for each row in the order of contiguous memory. */
+/* Copies row by row, in the order of contiguous memory. */
 static void each_row(char *packed, char *strided, const int64_t stride[3], sp_dtype dtype,
                      sp_adapter_shape shape, bool to_packed) {
   size_t row_size = (size_t)shape.n[3] * sp_adapter_element_size(dtype);
+  size_t step = (size_t)row_length(shape) * sp_adapter_element_size(dtype);
   uint64_t i[3];
   for (i[0] = 0; i[0] < shape.n[0]; i[0]++)
     for (i[1] = 0; i[1] < shape.n[1]; i[1]++)
-      for (i[2] = 0; i[2] < shape.n[2]; i[2]++, packed += row_size) {
+      for (i[2] = 0; i[2] < shape.n[2]; i[2]++, packed += step) {
         char *row = strided + row_offset(stride, dtype, i);
         memcpy(to_packed ? packed : row, to_packed ? row : packed, row_size);
+        if (to_packed) memset(packed + row_size, 0, step - row_size);
       }
 }
 

@@ -9,9 +9,11 @@
 
 #include "sinkproof/kernel.h"
 
-/* The four axes of a tensor, [n[0]][n[1]][n[2]][n[3]]. */
+/* The four axes of a tensor, [n[0]][n[1]][n[2]][n[3]]. Where a library wants longer rows, its
+ * contiguous tensor has rows of `row` elements, zeros behind the n[3] that count; 0 means n[3]. */
 typedef struct sp_adapter_shape {
   uint64_t n[4];
+  uint64_t row;
 } sp_adapter_shape;
 
 /* A contiguous tensor: the caller's memory, or a copy that `copy` owns. */
@@ -21,7 +23,7 @@ typedef struct sp_adapter_image {
 } sp_adapter_image;
 
 size_t sp_adapter_element_size(sp_dtype dtype);
-uint64_t sp_adapter_count(sp_adapter_shape shape);
+uint64_t sp_adapter_count(sp_adapter_shape shape); /* with the zeros */
 
 /* Storage for `count` elements, 64-byte aligned; NULL when memory runs out. */
 void *sp_adapter_alloc(sp_dtype dtype, uint64_t count);
@@ -29,7 +31,7 @@ void *sp_adapter_alloc(sp_dtype dtype, uint64_t count);
 /* The address of row [a][b][c]. */
 const void *sp_adapter_row(const sp_in *tensor, uint64_t a, uint64_t b, uint64_t c);
 
-/* Copy the elements of `tensor` to contiguous memory. */
+/* Copy the elements of `tensor` to contiguous memory, which has room for sp_adapter_count. */
 void sp_adapter_pack(void *to, const sp_in *tensor, sp_adapter_shape shape);
 
 /* False when memory runs out. Releasing a zeroed or failed image is harmless. */

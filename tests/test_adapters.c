@@ -120,7 +120,7 @@ END_TEST
 START_TEST(packing_touches_elements_only) {
   uint16_t strided[64], seen[64], packed[12];
   for (uint16_t i = 0; i < 64; i++) strided[i] = seen[i] = i;
-  const sp_adapter_shape shape = {{2, 3, 1, 2}};
+  const sp_adapter_shape shape = {.n = {2, 3, 1, 2}};
   const sp_in in = {strided, {31, 3, 99}, SP_F16, 0};
   sp_adapter_pack(packed, &in, shape);
   const uint16_t expected[12] = {0, 1, 3, 4, 6, 7, 31, 32, 34, 35, 37, 38};
@@ -138,12 +138,31 @@ START_TEST(packing_touches_elements_only) {
 }
 END_TEST
 
+/* tests: KC-5 */
+START_TEST(padded_rows_end_in_zeros) {
+  const float x[6] = {1, 2, 3, 4, 5, 6};
+  float y[6] = {0};
+  const sp_adapter_shape shape = {{1, 2, 1, 3}, 4};
+  const sp_in in = {x, {6, 3, 3}, SP_F32, 0};
+  const sp_out out = {y, {6, 3, 3}, SP_F32, 0};
+  sp_adapter_image from, to;
+  ck_assert(sp_adapter_image_in(&from, &in, shape) && sp_adapter_image_out(&to, &out, shape));
+  const float padded[8] = {1, 2, 3, 0, 4, 5, 6, 0};
+  ck_assert_mem_eq(from.data, padded, sizeof padded);
+  memcpy(to.data, from.data, sizeof padded);
+  sp_adapter_image_store(&to, &out, shape);
+  ck_assert_mem_eq(y, x, sizeof x);
+  sp_adapter_image_release(&from);
+  sp_adapter_image_release(&to);
+}
+END_TEST
+
 /* tests: KC-4. A contiguous tensor is handed on, so the library itself meets the guard page. */
 START_TEST(contiguous_memory_is_not_copied) {
   float x[6];
   const sp_in in = {x, {77, 2, 88}, SP_F32, 0};
   sp_adapter_image image;
-  ck_assert(sp_adapter_image_in(&image, &in, (sp_adapter_shape){{1, 3, 1, 2}}));
+  ck_assert(sp_adapter_image_in(&image, &in, (sp_adapter_shape){.n = {1, 3, 1, 2}}));
   ck_assert_ptr_eq(image.data, x);
   ck_assert_ptr_null(image.copy);
 }
@@ -193,6 +212,7 @@ Suite *suite_adapters(void) {
   add(suite, "KC-2", what_is_not_declared_is_declined);
   add(suite, "EV-2", visibility_is_the_oracles);
   add(suite, "KC-5", packing_touches_elements_only);
+  add(suite, "KC-5", padded_rows_end_in_zeros);
   add(suite, "KC-4", contiguous_memory_is_not_copied);
   add(suite, "NU-1", half_is_exact_or_declined);
   add(suite, "AL-2", sink_logits_convert_exactly);

@@ -54,7 +54,7 @@ static sp_status make_mask(mask *m, const sp_attention_call *call) {
   if (bias->data == NULL && sp_adapter_sees_all(call)) return SP_OK;
   m->n_batch = bias->data != NULL && bias->stride[0] != 0 ? call->n_batch : 1;
   m->n_heads = bias->data != NULL && bias->stride[2] != 0 ? call->n_heads : 1;
-  sp_adapter_shape shape = {{m->n_batch, m->n_heads, call->n_q, call->n_kv}};
+  sp_adapter_shape shape = {.n = {m->n_batch, m->n_heads, call->n_q, call->n_kv}};
   m->bits = sp_adapter_alloc(SP_F16, sp_adapter_count(shape));
   if (m->bits == NULL) return SP_NOMEM;
   return fill_mask(m, call) ? SP_OK : SP_UNSUPPORTED;
@@ -113,7 +113,7 @@ static sp_status run(struct ggml_context *ctx, const sp_attention_call *call, co
 }
 
 static sp_status with_context(const sp_attention_call *call, const mask *m, float *sinks) {
-  sp_adapter_shape shape = {{call->n_batch, call->n_q, call->n_heads, call->d_value}};
+  sp_adapter_shape shape = {.n = {call->n_batch, call->n_q, call->n_heads, call->d_value}};
   sp_adapter_image out = {NULL, NULL};
   struct ggml_context *ctx = sp_ggml_open();
   sp_status status = SP_NOMEM;

@@ -61,7 +61,7 @@ static sp_status run(struct ggml_context *ctx, const sp_softmax_call *call, cons
 sp_status sp_ggml_softmax(const sp_kernel *kernel, const sp_softmax_call *call) {
   sp_status status = sp_adapter_admit_softmax(kernel, call);
   if (status != SP_OK || call->n_rows == 0) return status;
-  sp_adapter_shape shape = {{call->n_rows, 1, 1, call->n}};
+  sp_adapter_shape shape = {.n = {call->n_rows, 1, 1, call->n}};
   buffers b = {0};
   struct ggml_context *ctx = sp_ggml_open();
   status = SP_NOMEM;

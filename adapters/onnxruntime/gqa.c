@@ -5,8 +5,9 @@
  * [batch][kv head][token][c] that it reads and extends in place. It is causal, its queries are the
  * newest tokens, and its window holds the query's own key. That is a call with default positions
  * and n_q <= n_kv; the oldest n_kv - n_q tokens are copied into a cache of the adapter's own, since
- * the caller's tensors are read-only. Shapes that the operator refuses (d_head not a multiple of 8,
- * more than one batch entry with n_q between 1 and n_kv) come back as not offered. */
+ * the caller's tensors are read-only. It wants d_head to be a multiple of 8: other rows are padded
+ * with zeros, which change no dot product and no output that is kept. What it refuses (more than
+ * one batch entry with n_q between 1 and n_kv) comes back as not offered. */
 #include "adapters/onnxruntime/session.h"
 
 #include "adapters/call.h"
@@ -20,6 +21,7 @@
 /* Everything the operator is given, in its own layout. */
 typedef struct operands {
   sp_adapter_image query, key, value, out;
+  uint64_t d; /* d_head, padded */
   void *cache_k, *cache_v;
   void *bias, *sinks;
   uint64_t bias_batch, bias_heads;
@@ -47,8 +49,9 @@ static sp_in swap_middle_axes(sp_in tensor) {
 }
 
 /* The oldest n_past tokens of a tensor [b][j][h][c] in a cache [b][h][j][c] with room for n_kv. */
-static void *make_cache(const sp_attention_call *call, const sp_in *tensor, uint64_t n_past) {
-  uint64_t n_heads = call->n_kv_heads, room = call->n_kv * call->d_head;
+static void *make_cache(const sp_attention_call *call, const sp_in *tensor, uint64_t d) {
+  uint64_t n_heads = call->n_kv_heads, room = call->n_kv * d;
+  const sp_adapter_shape past = {{1, 1, call->n_kv - call->n_q, call->d_head}, d};
   char *cache = sp_adapter_alloc(tensor->dtype, call->n_batch * n_heads * room);
   if (cache == NULL) return NULL;
   char *to = cache;
@@ -56,26 +59,31 @@ static void *make_cache(const sp_attention_call *call, const sp_in *tensor, uint
     for (uint64_t h = 0; h < n_heads; h++, to += room * sp_adapter_element_size(tensor->dtype)) {
       sp_in head = swap_middle_axes(*tensor);
       head.data = sp_adapter_row(tensor, b, 0, h);
-      sp_adapter_pack(to, &head, (sp_adapter_shape){{1, 1, n_past, call->d_head}});
+      sp_adapter_pack(to, &head, past);
     }
   return cache;
 }
 
 /* The newest n_q tokens, which are the operator's key and value. */
-static bool take_new(sp_adapter_image *image, const sp_attention_call *call, const sp_in *tensor) {
+static bool take_new(sp_adapter_image *image, const sp_attention_call *call, const sp_in *tensor,
+                     uint64_t d) {
+  const sp_adapter_shape shape = {{call->n_batch, call->n_q, call->n_kv_heads, call->d_head}, d};
   sp_in tail = *tensor;
   tail.data = sp_adapter_row(tensor, 0, call->n_kv - call->n_q, 0);
-  return sp_adapter_image_in(
-      image, &tail, (sp_adapter_shape){{call->n_batch, call->n_q, call->n_kv_heads, call->d_head}});
+  return sp_adapter_image_in(image, &tail, shape);
+}
+
+static sp_adapter_shape queries(const sp_attention_call *call, uint64_t d) {
+  return (sp_adapter_shape){{call->n_batch, call->n_q, call->n_heads, call->d_head}, d};
 }
 
 static bool take_tokens(operands *o, const sp_attention_call *call) {
-  sp_adapter_shape queries = {{call->n_batch, call->n_q, call->n_heads, call->d_head}};
-  if (!sp_adapter_image_in(&o->query, &call->q, queries)) return false;
-  if (!sp_adapter_image_out(&o->out, &call->out, queries)) return false;
-  if (!take_new(&o->key, call, &call->k) || !take_new(&o->value, call, &call->v)) return false;
-  o->cache_k = make_cache(call, &call->k, call->n_kv - call->n_q);
-  o->cache_v = make_cache(call, &call->v, call->n_kv - call->n_q);
+  if (!sp_adapter_image_in(&o->query, &call->q, queries(call, o->d))) return false;
+  if (!sp_adapter_image_out(&o->out, &call->out, queries(call, o->d))) return false;
+  if (!take_new(&o->key, call, &call->k, o->d)) return false;
+  if (!take_new(&o->value, call, &call->v, o->d)) return false;
+  o->cache_k = make_cache(call, &call->k, o->d);
+  o->cache_v = make_cache(call, &call->v, o->d);
   o->last = sp_adapter_alloc(SP_F32, call->n_batch);
   if (o->cache_k == NULL || o->cache_v == NULL || o->last == NULL) return false;
   o->total = (int32_t)call->n_kv;
@@ -112,7 +120,7 @@ static sp_status take_bias(operands *o, const sp_attention_call *call) {
   sp_in bias = swap_middle_axes(call->key_bias);
   o->bias_batch = bias.stride[0] != 0 ? call->n_batch : 1;
   o->bias_heads = bias.stride[1] != 0 ? call->n_heads : 1;
-  sp_adapter_shape shape = {{o->bias_batch, o->bias_heads, call->n_q, call->n_kv}};
+  const sp_adapter_shape shape = {.n = {o->bias_batch, o->bias_heads, call->n_q, call->n_kv}};
   o->bias = sp_adapter_alloc(SP_F32, sp_adapter_count(shape));
   if (o->bias == NULL) return SP_NOMEM;
   sp_adapter_pack(o->bias, &bias, shape);
@@ -153,7 +161,7 @@ static ort_operator describe(const sp_attention_call *call, const operands *o, o
 static sp_status run(const sp_attention_call *call, const operands *o) {
   ort_type type = call->q.dtype == SP_F16 ? ORT_F16 : ORT_F32;
   const int64_t batch = (int64_t)call->n_batch, n_q = (int64_t)call->n_q;
-  const int64_t n_kv = (int64_t)call->n_kv, d = (int64_t)call->d_head;
+  const int64_t n_kv = (int64_t)call->n_kv, d = (int64_t)o->d;
   const int64_t heads = (int64_t)call->n_heads, kv_heads = (int64_t)call->n_kv_heads;
   const ort_tensor cache_k = {o->cache_k, type, 4, {batch, kv_heads, n_kv, d}};
   const ort_tensor cache_v = {o->cache_v, type, 4, {batch, kv_heads, n_kv, d}};
@@ -186,13 +194,12 @@ sp_status sp_ort_gqa(const sp_kernel *kernel, const sp_attention_call *call) {
   if (status != SP_OK) return status;
   if (!expressible(call)) return SP_UNSUPPORTED;
   if (call->n_batch * call->n_q * call->n_heads == 0) return SP_OK;
-  operands o = {.bias_batch = 1, .bias_heads = 1};
+  operands o = {.d = (call->d_head + 7) / 8 * 8, .bias_batch = 1, .bias_heads = 1};
   status = take_sinks(&o, call);
   if (status == SP_OK) status = take_bias(&o, call);
   if (status == SP_OK && !take_tokens(&o, call)) status = SP_NOMEM;
   if (status == SP_OK) status = run(call, &o);
-  sp_adapter_shape shape = {{call->n_batch, call->n_q, call->n_heads, call->d_value}};
-  if (status == SP_OK) sp_adapter_image_store(&o.out, &call->out, shape);
+  if (status == SP_OK) sp_adapter_image_store(&o.out, &call->out, queries(call, o.d));
   release(&o);
   return status;
 }

@@ -30,7 +30,7 @@ sp_status sp_ort_softmax(const sp_kernel *kernel, const sp_softmax_call *call) {
   if (status != SP_OK) return status;
   if (call->key_bias.data != NULL) return SP_UNSUPPORTED;
   if (call->n_rows == 0) return SP_OK;
-  sp_adapter_shape shape = {{call->n_rows, 1, 1, call->n}};
+  sp_adapter_shape shape = {.n = {call->n_rows, 1, 1, call->n}};
   sp_adapter_image logits = {NULL, NULL}, weights = {NULL, NULL};
   status = SP_NOMEM;
   if (!sp_adapter_image_in(&logits, &call->logits, shape)) goto done;
