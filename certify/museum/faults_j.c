@@ -91,6 +91,7 @@ static double floor_e_minus_20(const sp_row *row, double t) {
 static const sp_hooks j10_hooks = {.exponential = floor_e_minus_20};
 SP_EXHIBIT(j10, 'J', "J10-weights-below-e-20-flushed", .clause = "NU-10",
            .summary = "exponentials below e^-20 are set to 0", .cite = "",
-           .reveals = "weights more than 20 below the maximum", .ops = SP_IN_SOFTMAX, .min_n = 2);
+           .reveals = "weights more than 20 below the maximum", .ops = SP_IN_SOFTMAX, .min_n = 2,
+           .dtypes = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_BF16));
 
 const sp_exhibit *const sp_exhibits_j[] = {&j1a, &j2, &j4, &j5, &j6, &j7, &j8, &j9, &j10, NULL};

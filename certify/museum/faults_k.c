@@ -30,7 +30,8 @@ static const sp_hooks k4_hooks = {.logit = logit_f16};
 SP_EXHIBIT(k4, 'K', "K4-logits-in-f16", .clause = "NU-7",
            .summary = "logits are stored in f16: 11 digits, infinite past 65504",
            .cite = "ggml-org/llama.cpp#6646", .reveals = "logits with full mantissas",
-           .ops = SP_IN_ALL, .min_n = 2, .precision = true);
+           .ops = SP_IN_ALL, .min_n = 2, .precision = true,
+           .dtypes = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64));
 
 /* The maximum moves only when it must (8 in base 2), and P is rounded to bf16. */
 static double lazy(const sp_row *row, double m, uint64_t lo, uint64_t hi) {

@@ -73,43 +73,54 @@ static void store_lse(const sp_out *out, int64_t index, float x) {
   if (out->data) sp_honest_store(SP_F32, out->data, index, x);
 }
 
+/* The logits of row i; returns whether one makes the row invalid. */
+static bool load_logits(const sp_softmax_call *call, const workspace *w, size_t i) {
+  bool invalid = false;
+  for (size_t j = 0; j < call->n; j++) {
+    int64_t e = (int64_t)j;
+    w->logits[j] =
+        sp_honest_load(call->logits.dtype, call->logits.data, at(call->logits.stride, i, 0, 0) + e);
+    w->bias[j] = 0;
+    if (call->key_bias.data)
+      w->bias[j] =
+          sp_honest_load(SP_F32, call->key_bias.data, at(call->key_bias.stride, i, 0, 0) + e);
+    w->present[j] = w->logits[j] != -INFINITY && w->bias[j] != -INFINITY;
+    bool finite = isfinite(w->logits[j]) && isfinite(w->bias[j]);
+    invalid = invalid || (w->present[j] && !finite);
+  }
+  return invalid;
+}
+
+static void softmax_row(sp_honest_style *style, const sp_softmax_call *call, const workspace *w,
+                        size_t i) {
+  sp_honest_row row = {.n = call->n,
+                       .logits = w->logits,
+                       .bias = w->bias,
+                       .alibi = w->alibi,
+                       .present = w->present,
+                       .scale = call->scale,
+                       .sink_logit = -INFINITY,
+                       .scratch = w->scratch};
+  if (call->sink_logit.data)
+    row.sink_logit = sp_honest_load(call->sink_logit.dtype, call->sink_logit.data,
+                                    at(call->sink_logit.stride, i, 0, 0));
+  sp_honest_result result = {.value = w->value};
+  bool invalid = load_logits(call, w, i);
+  answer(style, &row, invalid, &result);
+  for (size_t j = 0; call->weights.data && j < call->n; j++)
+    sp_honest_store(call->weights.dtype, call->weights.data,
+                    at(call->weights.stride, i, 0, 0) + (int64_t)j, w->value[j]);
+  store_lse(&call->lse_keys, at(call->lse_keys.stride, i, 0, 0), result.lse_keys);
+  store_lse(&call->lse_total, at(call->lse_total.stride, i, 0, 0), result.lse_total);
+}
+
 sp_status sp_honest_softmax(sp_honest_style *style, const sp_softmax_call *call) {
   workspace w;
   if (!isfinite(call->scale)) return SP_INVALID;
   if (!call->weights.data && !call->lse_keys.data && !call->lse_total.data) return SP_INVALID;
   if (call->logits.dtype == SP_F64) return SP_UNSUPPORTED;
   if (!workspace_init(&w, call->n, 0, 0)) return SP_NOMEM;
-  for (size_t i = 0; i < call->n_rows; i++) {
-    bool invalid = false;
-    for (size_t j = 0; j < call->n; j++) {
-      int64_t e = (int64_t)j;
-      w.logits[j] = sp_honest_load(call->logits.dtype, call->logits.data,
-                                   at(call->logits.stride, i, 0, 0) + e);
-      w.bias[j] = call->key_bias.data ? sp_honest_load(SP_F32, call->key_bias.data,
-                                                       at(call->key_bias.stride, i, 0, 0) + e)
-                                      : 0;
-      w.present[j] = w.logits[j] != -INFINITY && w.bias[j] != -INFINITY;
-      invalid = invalid || (w.present[j] && !(isfinite(w.logits[j]) && isfinite(w.bias[j])));
-    }
-    sp_honest_row row = {.n = call->n,
-                         .logits = w.logits,
-                         .bias = w.bias,
-                         .alibi = w.alibi,
-                         .present = w.present,
-                         .scale = call->scale,
-                         .sink_logit = -INFINITY,
-                         .scratch = w.scratch};
-    if (call->sink_logit.data)
-      row.sink_logit = sp_honest_load(call->sink_logit.dtype, call->sink_logit.data,
-                                      at(call->sink_logit.stride, i, 0, 0));
-    sp_honest_result result = {.value = w.value};
-    answer(style, &row, invalid, &result);
-    for (size_t j = 0; call->weights.data && j < call->n; j++)
-      sp_honest_store(call->weights.dtype, call->weights.data,
-                      at(call->weights.stride, i, 0, 0) + (int64_t)j, w.value[j]);
-    store_lse(&call->lse_keys, at(call->lse_keys.stride, i, 0, 0), result.lse_keys);
-    store_lse(&call->lse_total, at(call->lse_total.stride, i, 0, 0), result.lse_total);
-  }
+  for (size_t i = 0; i < call->n_rows; i++) softmax_row(style, call, &w, i);
   workspace_clear(&w);
   return SP_OK;
 }
