@@ -362,8 +362,9 @@ Qed.
 
 (** [NU7_output]: the numerator may be summed in any other way; [u_p] is paid in it once more. The
     terms of the numerator carry the values, their deltas what rounding the values costs. *)
-Variables (kn : list term) (g' : nat) (open' anchored' : bool) (n : R).
-Hypothesis num : computed c m kn h r g' open' anchored' n.
+Variables (kn : list term) (h' r' g' : nat) (open' anchored' : bool) (n : R).
+Hypothesis num : computed c m kn h' r' g' open' anchored' n.
+Hypothesis num_depth : inflation c h' r' <= H.
 Hypothesis num_deltas : forall k, In k kn -> argument c m k <= delta k.
 Hypothesis num_products : INR g' <= INR (length kd) + T.
 
@@ -376,6 +377,11 @@ Definition output_error : R :=
   + 2 * eta c.
 
 Hypothesis deltas_nonneg : forall k, In k kn -> 0 <= delta k.
+
+Lemma lost_H' : lost c h' r' <= (2 * eta c + eta_p c) * exp (u_p c + H).
+Proof.
+  destruct Hc as (? & ? & ? & ? & ? & ? & ? & ?); apply Rmult_le_compat_l; [lra|]; apply exp_mono; lra.
+Qed.
 
 Lemma dbar_nonneg_theta k : In k kn -> 0 <= tau (delta k).
 Proof.
@@ -433,7 +439,7 @@ Proof.
   { rewrite Rabs_mult, (Rabs_pos_eq q) by lra.
     assert (D : Rabs (n - M) <= exp (u_p c + H) *
        ((2 * eta c + eta_p c) * sum (map (fun k => Rabs (value_of k)) kn) + (INR (length kd) + T) * eta_s c)).
-    { assert (TS : Rabs (total kn ts - M) <= lost c h r * sum (map (fun k => Rabs (value_of k)) kn)).
+    { assert (TS : Rabs (total kn ts - M) <= lost c h' r' * sum (map (fun k => Rabs (value_of k)) kn)).
       { unfold M; clear -Kp; induction Kp as [|k [t w] ks ts (_ & _ & D & _) F IH]; cbn [combine map].
         - unfold total; cbn [combine map]; rewrite !sum_nil, Rminus_0_r, Rabs_R0, Rmult_0_r; lra.
         - rewrite total_cons, !sum_cons; cbn [fst snd] in *.
@@ -446,7 +452,7 @@ Proof.
       rewrite Rmult_plus_distr_l, Rplus_comm; apply Rplus_le_compat.
       - apply Rle_trans with (1 := TS).
         apply Rle_trans with ((2 * eta c + eta_p c) * exp (u_p c + H) * sum (map (fun k => Rabs (value_of k)) kn)).
-        + apply Rmult_le_compat_r; [apply sum_map_nonneg; intros; apply Rabs_pos | apply lost_H].
+        + apply Rmult_le_compat_r; [apply sum_map_nonneg; intros; apply Rabs_pos | apply lost_H'].
         + right; ring.
       - apply Rle_trans with (1 := E); rewrite Rmult_comm; apply Rmult_le_compat.
         + left; apply exp_pos.
