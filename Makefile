@@ -11,8 +11,8 @@ PYTHON  ?= /usr/bin/python3
 OPT     ?= -O2 -g
 KERNEL  ?= $(KERNEL_FAST)
 
-APT := build-essential pkg-config libmpfr-dev libmpfi-dev libgmp-dev libflint-dev libflint-arb-dev \
-       check libcjson-dev nettle-dev python3 python3-jsonschema
+APT = build-essential pkg-config libmpfr-dev libmpfi-dev libgmp-dev libflint-dev libflint-arb-dev \
+      check libcjson-dev nettle-dev python3 python3-jsonschema $(ADAPTER_APT)
 
 -include config.mk
 
@@ -81,7 +81,7 @@ kernels: $(KERNEL_FAST) $(KERNEL_REF)
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: deps certify check check-sanitizers adapters-certify trace lint install help clean
+.PHONY: deps certify check check-sanitizers check-adapters trace lint install help clean
 deps: ## install what is needed (Debian 12, apt)
 	$(SUDO) apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(APT)
@@ -100,6 +100,9 @@ check-sanitizers: ## the unit tests once more with ASan, UBSan and the oracle's 
 	  CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 	  build/sanitizers/bin/check
 	build/sanitizers/bin/check
+
+check-adapters: command adapters ## certify other projects' kernels, and check what is known of them
+	$(PYTHON) tests/adapters.py $(SINKPROOF) $(BUILD)/adapters
 
 trace: ## clause by clause: code, tests, proofs; fails on a gap
 	$(PYTHON) .ci/trace.py

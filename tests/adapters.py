@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The kernels that other people ship, certified. Nothing here tells the judge what to find; it
+checks that the run found by itself what is known of these versions, and accused nobody wrongly.
+usage: adapters.py path/to/sinkproof directory-of-adapters
+
+tests: NU-8, AT-9, EV-2
+"""
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+SINKPROOF, ADAPTERS = (os.path.abspath(p) for p in sys.argv[1:3])
+reports = {}
+
+
+def setUpModule():
+    for library in ("onednn", "ggml", "onnxruntime"):
+        path = os.path.join(ADAPTERS, library + ".so")
+        done = subprocess.run([SINKPROOF, "certify", path, "--json", "-"], capture_output=True,
+                              text=True, timeout=1200)
+        for report in json.loads(done.stdout)["reports"]:
+            reports[report["kernel"]["name"]] = report
+            print(f"{report['kernel']['name']:22} {report['class']:30} {report['verdict']}")
+
+
+def findings(kernel, **wanted):
+    return [f for f in reports[kernel]["findings"] if all(f[k] == v for k, v in wanted.items())]
+
+
+def group(kernel, generator):
+    return next(g for g in reports[kernel]["groups"] if g["generator"] == generator)
+
+
+class Known(unittest.TestCase):
+    def test_every_run_was_able_to_judge(self):
+        for name, report in reports.items():
+            with self.subTest(name):
+                self.assertNotIn(report["verdict"], ("NO VERDICT", "UNTESTED"))
+                self.assertEqual(report["tool_error"], "")
+
+    def test_ggml_f16_accumulates_values_in_f16(self):
+        """8192 equal keys with V = 1 give 0.25 instead of 1."""
+        found = findings("ggml-flash-f16", generator="equal-scores")
+        self.assertTrue(any("(0.25)" in f["what"] for f in found), found)
+        self.assertEqual(group("ggml-flash-f32", "equal-scores")["state"], "PASS")
+
+    def test_ggml_softmax_is_nan_on_an_empty_row(self):
+        found = findings("ggml-softmax", generator="empty-rows")
+        self.assertTrue(any("nan" in f["what"] for f in found), found)
+
+    def test_onnxruntime_window_counts_the_query(self):
+        for kernel in ("onnxruntime-gqa-f32", "onnxruntime-gqa-f16"):
+            for generator in ("window-needle", "window-size"):
+                with self.subTest(kernel=kernel, generator=generator):
+                    self.assertEqual(group(kernel, generator)["state"], "PASS")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
