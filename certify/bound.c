@@ -2,51 +2,55 @@
 /* The a-priori bound of NU-7, term by term.
  *
  * The model. Shift by a computed maximum, exponentiate, sum, normalise. For each present key j, and
- * for a finite sink logit s as one more key (j = s, without a value), a kernel of the class
- * computes
+ * for a finite sink logit s as one more key (without a value), a kernel of the class computes
  *
- *     e_j  = e^(x_j - mu) e^(r_j) + zeta_j           |r_j| <= delta_j + eps, |zeta_j| <= eta_e
- *     l    = sum e_j e^(b_j) + underflow             |b_j| <= H
- *     p_i  = (e_i / l) e^g + underflow               |g| <= c_n u'
- *     out  = (sum e_j e^(f_j) v_j e^(b'_j) + underflow) / l * e^g       |f_j| <= u_p', |b'_j| <= H
+ *     e_j  = e^(x_j - mu) e^(r_j + f_j) + underflow        |r_j| <= delta_j + eps,  |f_j| <= u_p'
+ *     l    = sum e_j e^(b_j) + underflow                   |b_j| <= H
+ *     p_i  = (e_i / l) e^g + underflow                     |g|   <= c_n u'
+ *     out  = (sum e_j v_j e^(b'_j) + underflow) / l e^g    |b'_j| <= H + r_v u'
  *
- * where mu is common to the row and one term is e^0. Constants of the class (certify/accuracy.h):
+ * where mu is common to the row, one term is e^0, and f_j (the rounding of e_j to the format p) may
+ * be there or not in each of the sums. Constants of the class (certify/accuracy.h):
  *
- *     u' = u/(1-u), likewise u_p', u_s' with u_s = max(u, u_acc)      ln of 1 +- u is within u'
+ *     u'       u/(1-u), so that |ln(1 +- u)| <= u'; likewise u_p', and u_s' of max(u, u_acc)
  *     eps      log-error of the exponential
- *     N, T     keys of the row, masked or not, the bias pair and a finite sink logit; rescales
- *     H        h(N, T) u_s' + T max(0, eps - 2u): roundings of a sum; h counts an exponential of a
- *              rescale as 2
+ *     N, T     keys of the row, masked or not, with the bias pair and a sink logit; rescales
+ *     H        h(N, T) u_s' + T max(0, eps - 2u): the roundings of a sum. h counts 3 for a rescale,
+ *              2 of them for its exponential
  *     c_n      roundings of the normalisation
- *     eta      underflow unit of u; eta_s: of the coarser of u and u_acc; eta_p: of p
+ *     eta      underflow unit of u; eta_s: the larger of those of u and max(u, u_acc); eta_p: of p
  *     r_v      1 where v is rounded on its way into a coarser arithmetic, else 0
  *
- * and, with m = max over the present keys of x_j, M = max(m, s), a_j the error of a computed logit
- * (certify/bound_logit.c), a* = max a_j, a_s included:
+ * With m = max of x_j over the present keys, M = max(m, s), L = ln Z, a_j the error of a computed
+ * logit (certify/bound_logit.c), a_s that of the sink logit and a* the largest of them:
  *
- *     D_j     = M - x_j         D_s = max(M - s, s - m)     (a shift with or without the sink
- * logit) delta_j = u' (c_D (D_j + a_j + a*) + c_z (|x_j| + a_j) + c_L (|L| + L - M)) + a_j dbar =
- * ln(1 + sum_j p_j (e^delta_j - 1) + p_s (e^delta_s - 1)),    L = ln Z lambda  = eps + 2H + 2u_p' +
- * c_n u'            (1/l and all that may enlarge an underflow) kappa   = ((3N + T) eta_s + N
- * eta_p) e^lambda,    K = kappa/(1 - kappa), infinite from 1 on (underflows in the exponentials,
- * the sums, the rescales and the reciprocal of l, relative to l) Theta   = dbar + 2 eps + H + c_n
- * u' + u_p' + K theta_j = delta_j + Theta
+ *     D_j     = M - x_j         D_s = max(M - s, s - m)     (shifts with or without the sink logit)
+ *     delta_j = u' (c_D (D_j + a_j + a*) + c_z (|x_j| + a_j) + c_L (|L| + L - M)) + a_j
+ *     dbar    = ln(1 + sum_j p_j (e^delta_j - 1) + p_s (e^delta_s - 1))
+ *     lambda  = eps + 2H + 2u_p' + c_n u'        (1/l, and what else may enlarge an underflow)
+ *     kappa   = ((3N + T) eta_s + N eta_p) e^lambda
+ *     K       = kappa / (1 - kappa), infinite from kappa = 1 on
+ *               (underflows of exponentials, sums, rescales and the reciprocal of l, relative to l)
+ *     theta_j = delta_j + dbar + 2 eps + H + c_n u' + u_p' + K
  *
- * weights:   [p_i e^(-theta_i) - A, p_i e^(theta_i) + A],   A = eta (1 + e^lambda)
- * output:    out_c +- E_c,   tau_j = theta_j + u_p' + H + r_v u'
- *     E_c = sum_j p_j |v_jc| (e^tau_j - 1) + sum of p_j |v_jc| over flushed subnormal v_jc
+ * weights:   [p_j e^(-t_j) - A, p_j e^(t_j) + A] cut at 0
+ *     t_j = theta_j + u_p'          A = eta + (eta + eta_p) e^lambda
+ * output:    out_c +- E_c
+ *     tau_j = theta_j + u_p' + H + r_v u'
+ *     E_c = sum_j p_j |v_jc| (e^(tau_j) - 1) + sum of p_j |v_jc| over flushed subnormal v_jc
  *         + e^lambda ((2 eta + eta_p) sum_j |v_jc| + (3N + T) eta_s) + 2 eta
- * lse_total: L +- E,   B = dbar + eps + H + u_p' + K,   Lambda = L - m
- *     E = B + c_log u' e^(6u') (2 (Lambda + B + a*) + |L| + B + max(|m|, |s|) + a*) + 2 eta
- *     (the logarithm 1 ulp = 2u of ln l, the sum 1; in base e c_log = 1 leaves room for one
- * rounding of the shift, in base 2 c_log = 3 covers the constant, its product and the converted
- * shift) lse_keys:  as lse_total of the row without its sink logit
+ * lse_total: L +- E
+ *     B = dbar + eps + H + u_p' + K
+ *     E = B + c_log u' e^(6u') (2 (L - m + B + a*) + |L| + B + max(|m|, |s|) + a*) + 2 eta
+ *     (the logarithm of l errs by 1 ulp = 2u of itself, the sum by 1 rounding; c_log = 1 in base e
+ *     leaves room for a rounded shift, c_log = 3 in base 2 covers the constants and their products)
+ * lse_keys:  as lse_total of the row without its sink logit
  *
- * For rows without values (softmax) u_p' = eta_p = 0. Why it is right: with weights w = (p, p_s),
- * ln p^_i - ln p_i = r_i + g - ln(sum_j w_j e^(r_j + b_j)) up to underflow; the logarithm is at
- * most dbar + eps + H from above, and from below, by Jensen, at least minus the weighted mean of
- * the exponents, which dbar + eps + H bounds as well, again by Jensen. P may be rounded in the
- * numerator alone or in both sums, hence u_p' in Theta and again in tau. spec: NU-7, NU-10 */
+ * Why it is right: with weights w = (p, p_s), and up to underflow,
+ *     ln p^_i - ln p_i = r_i + f_i + g - ln(sum_j w_j e^(r_j + f_j + b_j)).
+ * The logarithm is at most dbar + eps + u_p' + H. By Jensen it is at least the mean of its
+ * exponents, so at least minus (the mean of delta_j + eps + u_p' + H), and by Jensen again that
+ * mean is at most dbar. spec: NU-7, NU-10 */
 #include "certify/bound.h"
 
 #include <fenv.h>
@@ -62,8 +66,7 @@ static const double huge_log = 512;
 
 /* What the row tells as a whole, in doubles. */
 typedef struct measures {
-  bool values; /* the row multiplies values */
-  bool sink;   /* a finite sink logit */
+  bool sink; /* a finite sink logit */
   double sink_logit, sink_weight;
   double sink_above_lo, sink_above_hi; /* enclose max(0, s - m) */
   double sink_below_lo, sink_below_hi; /* enclose max(0, m - s) */
@@ -134,8 +137,7 @@ static void measure_sink(measures *ms, mpfr_t t, const sp_ref_row *row) {
 
 static void measure(measures *ms, sp_bound *bound, const sp_ref_row_input *in,
                     const sp_ref_row *row) {
-  *ms = (measures){.values = in->d_value > 0,
-                   .sink = row->kind == SP_REF_ORDINARY && isfinite(in->sink_logit),
+  *ms = (measures){.sink = row->kind == SP_REF_ORDINARY && isfinite(in->sink_logit),
                    .sink_logit = in->sink_logit,
                    .max_size = size(row->max_logit),
                    .keys_size = size(row->lse_keys)};
@@ -158,15 +160,15 @@ static void measure(measures *ms, sp_bound *bound, const sp_ref_row_input *in,
 
 /* ---- the formula, under FE_UPWARD ---- */
 
-static void cost_up(costs *k, const sp_class *cls, const measures *ms, size_t n) {
+static void cost_up(costs *k, const sp_class *cls, size_t n) {
   double rescales = sp_class_rescales(cls, n);
   double u_s = fmax(cls->u, cls->u_acc);
   *k = (costs){.u = sp_rounding_cost(cls->u),
-               .u_p = ms->values ? sp_rounding_cost(cls->u_p) : 0,
+               .u_p = sp_rounding_cost(cls->u_p),
                .eps = cls->eps_exp,
                .eta = cls->eta,
                .eta_s = sp_class_underflow(cls, u_s),
-               .eta_p = ms->values ? sp_class_underflow(cls, cls->u_p) : 0,
+               .eta_p = sp_class_underflow(cls, cls->u_p),
                .events = 3 * (double)n + rescales};
   /* With formats of different range the finer one may have the larger subnormals. */
   k->eta_s = fmax(k->eta_s, cls->eta);
@@ -253,13 +255,14 @@ static void weights_up(sp_bound *bound, const costs *k, const measures *ms, cons
     if (!row->visible[j]) continue;
     sp_bound_key *key = &bound->key[j];
     key->theta += common;
-    double grow = sp_up_exp(key->theta);
-    bool useful = key->theta <= huge_log;
+    double error = key->theta + k->u_p;
+    double grow = sp_up_exp(error);
+    bool useful = error <= huge_log;
     key->grow = useful ? grow : 0;
-    key->reach = useful ? 0 : sp_up_exp(key->theta - gap_below(key, ms));
+    key->reach = useful ? 0 : sp_up_exp(error - gap_below(key, ms));
     key->shrink = -(-1 / grow);
   }
-  bound->floor = k->eta * (1 + sp_up_exp(k->lambda));
+  bound->floor = k->eta + (k->eta + k->eta_p) * sp_up_exp(k->lambda);
 }
 
 static const double *values_of(const sp_ref_row_input *in, size_t j) {
@@ -306,7 +309,7 @@ __attribute__((noinline)) static void evaluate_up(sp_bound *bound, const sp_clas
   costs k;
   sp_logit_model_init(&model, cls, types, in);
   bool joined = in->sink_logit > -INFINITY;
-  cost_up(&k, cls, ms, row->n_keys + (joined ? 1 : 0));
+  cost_up(&k, cls, row->n_keys + (joined ? 1 : 0));
   double a_sink = ms->sink ? sp_sink_error(&model, ms->sink_logit) : 0;
   double a_keys = 0;
   for (size_t j = 0; j < row->n_keys; j++) {
@@ -322,7 +325,7 @@ __attribute__((noinline)) static void evaluate_up(sp_bound *bound, const sp_clas
   double shift = ms->sink ? fmax(ms->max_size, fabs(ms->sink_logit)) : ms->max_size;
   bound->lse_total = lse_error_up(cls, &k, mean, ms->total_size, ms->total_above, shift, a_max);
   weights_up(bound, &k, ms, row, mean + 2 * k.eps + k.chain + k.norm + k.u_p + k.k);
-  if (ms->values) output_up(bound, cls, &k, ms, types, in, row);
+  output_up(bound, cls, &k, ms, types, in, row);
 }
 
 void sp_bound_eval(sp_bound *bound, const sp_class *cls, sp_bound_types types,

@@ -32,9 +32,9 @@ typedef struct sp_bound_key {
   /* The bound: */
   double logit_error; /* a_j */
   double theta;       /* theta_j */
-  double grow;        /* >= e^theta, or 0 where that is too large to be useful, and then … */
-  double reach;       /* … >= p e^theta; 0 otherwise */
-  double shrink;      /* <= e^-theta */
+  double grow;        /* >= e^(theta + u_p'), or 0 where that is of no use, and then … */
+  double reach;       /* … >= p e^(theta + u_p'); 0 otherwise */
+  double shrink;      /* <= e^-(theta + u_p') */
 } sp_bound_key;
 
 typedef struct sp_bound {

@@ -4,31 +4,40 @@
  * derivative of the cap is in [0, 1]) apart from rounding, which is charged on the sum. With
  * u' = u/(1-u), n roundings change a number by a factor within e^(±n u').
  *
- *   S = |scale| sum_c |q_c k_c|                   d = d_head
- *   r_q, r_k, r_32: 1 where inputs of that type are rounded on the way into a coarser arithmetic
+ *   S = |scale| sum_c |q_c k_jc|, or |scale logit|            d = d_head
+ *   r_q, r_k, r_32: 1 where inputs of that type are rounded on the way into a coarser arithmetic,
+ *   else 0; 32 is scale, softcap, key_bias, slope and sink logit
  *
- *   dot product and scale, summed in any order, fused or not, scale on q or on the sum:
- *     a  = S (e^((d + 2 + r_q + r_k) u' + u_qk') - 1)
- *        + e^((d + 2 + r_q + r_k) u' + u_qk') (max(1, |scale|) (2 d eta + (2 eta + eta_qk) sum|k_c|
- *                                                                + eta sum|q_c|) + eta)
- *     (d products, d - 1 sums, scale converted and multiplied; every product and, when flushing,
- *     every sum may underflow; so may q_c times scale, which is then multiplied by k_c, and q_c and
- *     k_c when they are converted)
- *   given logits (softmax): a = |scale logit| (e^((1 + r_32 + r_q) u') - 1) + 2 eta, or 0 if scale
- *     is 1 and nothing is converted
- *   inputs flushed: a += |scale| sum of |q_c k_c| over the c where one of the two is subnormal; all
- *     of S if scale is; |key_bias|, |alibi| if subnormal
- *   softcap c: w = t/c costs 2 roundings (a reciprocal and a product), tanh 2 ulp = 4u', the
- *     product 1, a converted c r_32. tanh is concave from 0, so a relative error of w is at most
- * the same relative error of tanh w: a += (min(c, S) + a) (e^((7 + r_32) u') - 1) + (2c + 1) eta
- * e^((7 + r_32) u') ALiBi: the distance is converted, multiplied by the slope, which may be
- * converted: a += |alibi| (e^((2 + r_32) u') - 1) + 2 eta key_bias converted: a += |key_bias|
- * (e^(r_32 u') - 1) + r_32 eta with both, a first partial sum: a += u' (|x| + |key_bias| + |alibi|
- * + a) with either, the last sum:      a += u' (|x| + a) + eta logits rounded when stored, before
- * or after the biases: a += u_logit' (max(|x|, min(S, |x| + |key_bias| + |alibi|)) + a) + max(1,
- * |scale|) eta_logit
+ * Dot product and scale, summed in any order, fused or not, scale on q or on the sum:
+ *   a  = S (e^g - 1) + e^g (max(1, |scale|) U + eta),      g = (d + 2 + r_q + r_k) u' + u_qk'
+ *   U  = 2d eta + (2 eta + eta_qk) sum_c |k_c| + eta sum_c |q_c|
+ *   (d products, d - 1 sums, scale converted and multiplied; every product and, when flushing,
+ *   every sum may underflow; so may q_c times scale, which is then multiplied by k_c, and q_c and
+ *   k_c when they are converted)
+ * Given logits (softmax):
+ *   a  = S (e^((1 + r_32 + r_q) u') - 1) + 2 eta; without the 1 + r_32 if scale is 1, and 0 if then
+ *        nothing is rounded
+ * Inputs flushed:
+ *   a += |scale| sum of |q_c k_c| over the c where one of the two is subnormal, or all of S if
+ *        scale is subnormal; further down |key_bias| and |alibi| if bias or slope are
+ * Softcap c:
+ *   a += (min(c, S) + a) (e^((7 + r_32) u') - 1) + (2c + 1) eta e^((7 + r_32) u')
+ *   (t/c costs 2 roundings, a reciprocal and a product; tanh 2 ulp = 4u'; the product 1; tanh is
+ *   concave from 0, so a relative error of its argument is at most the same relative error of it)
+ * ALiBi, the distance converted and multiplied by the slope:
+ *   a += |alibi| (e^((2 + r_32) u') - 1) + 2 eta
+ * key_bias converted:
+ *   a += |key_bias| (e^(r_32 u') - 1) + r_32 eta
+ * With both, a first partial sum:
+ *   a += u' (|x| + |key_bias| + |alibi| + a)
+ * With either, the last sum:
+ *   a += u' (|x| + a) + eta
+ * Logits rounded when they are stored, before or after the biases:
+ *   a += u_logit' (max(|x|, min(S, |x| + |key_bias| + |alibi|)) + a) + max(1, |scale|) eta_logit
+ * A zero bias or distance adds exactly and costs nothing.
  *
- * A zero bias or slope adds exactly and costs nothing. spec: NU-7, NU-10 */
+ * a_s, of the sink logit: r_32 (u' |s| + eta), and |s| if it is subnormal and inputs are flushed.
+ * spec: NU-7, NU-10 */
 #include "certify/bound_logit.h"
 
 #include <float.h>

@@ -104,12 +104,12 @@ typedef struct terms {
   real u, u_p, h, norm, eps, eta, eta_s, eta_p, events, lambda, k;
 } terms;
 
-static terms terms_of(const sp_class *cls, bool values, real n) {
+static terms terms_of(const sp_class *cls, real n) {
   real tiles = cls->tile ? ceill(n / cls->tile) : 0;
   double u_s = fmax(cls->u, cls->u_acc);
   terms t = {.u = prime(cls->u), .eps = (real)cls->eps_exp, .eta = eta_of(cls, cls->u)};
-  t.u_p = values ? prime(cls->u_p) : 0;
-  t.eta_p = values ? eta_of(cls, cls->u_p) : 0;
+  t.u_p = prime(cls->u_p);
+  t.eta_p = eta_of(cls, cls->u_p);
   t.eta_s = fmaxl(t.eta, eta_of(cls, u_s));
   t.h = height(cls, n, tiles) * prime(u_s) + tiles * fmaxl(0, t.eps - 2 * (real)cls->u);
   t.norm = (real)cls->c_norm * t.u;
@@ -203,7 +203,7 @@ void sp_formula_init(sp_formula *f, const sp_class *cls, sp_bound_types types,
                     .error = calloc(in->d_value + 1, sizeof *f->error)};
   real *a = calloc(n + 1, sizeof *a), a_keys = 0;
   bool sink = row->kind == SP_REF_ORDINARY && isfinite(in->sink_logit);
-  terms t = terms_of(cls, in->d_value > 0, (real)(n + (in->sink_logit > -INFINITY)));
+  terms t = terms_of(cls, (real)(n + (in->sink_logit > -INFINITY)));
   for (size_t j = 0; j < n; j++) {
     if (!row->visible[j]) continue;
     a[j] = logit_error(cls, types, in, j, middle(row->logit[j]));
@@ -221,7 +221,8 @@ void sp_formula_init(sp_formula *f, const sp_class *cls, sp_bound_types types,
       lse_bound(cls, &t, mean, lse, m, sink ? fmaxl(fabsl(m), fabsl(s)) : fabsl(m), a_max);
   real common = mean + 2 * t.eps + t.h + t.norm + t.u_p + t.k;
   for (size_t j = 0; j < n; j++) f->theta[j] += common;
-  f->floor = t.eta * (1 + expl(t.lambda));
+  f->floor = t.eta + (t.eta + t.eta_p) * expl(t.lambda);
+  f->u_p = t.u_p;
   output_bound(f, cls, &t, types, in, row, lse);
   free(a);
 }

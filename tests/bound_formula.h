@@ -10,7 +10,7 @@ typedef struct sp_formula {
   size_t n_keys;
   long double *theta; /* theta[n_keys] */
   long double *error; /* error[d_value] */
-  long double floor, lse_keys, lse_total;
+  long double u_p, floor, lse_keys, lse_total;
 } sp_formula;
 
 /* `row` is a narrow enclosure of kind ORDINARY or SINK_INF. */

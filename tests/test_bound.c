@@ -100,8 +100,13 @@ static unsigned compare(sp_ref_row *row, sp_bound *bound, const sp_class *cls, s
   sp_formula f;
   sp_formula_init(&f, cls, types, in, row);
   for (size_t j = 0; j < row->n_keys; j++)
-    if (row->visible[j] && row->kind == SP_REF_ORDINARY)
-      agree("theta", bound->key[j].theta, f.theta[j], cls->text, family, seed);
+    if (row->visible[j] && row->kind == SP_REF_ORDINARY) {
+      const sp_bound_key *key = &bound->key[j];
+      long double t = f.theta[j] + f.u_p;
+      agree("theta", key->theta, f.theta[j], cls->text, family, seed);
+      if (t < 400) agree("growth", key->grow, expl(t), cls->text, family, seed);
+      if (t < 400) agree("shrinking", 1 / key->shrink, expl(t), cls->text, family, seed);
+    }
   for (size_t c = 0; c < in->d_value && row->kind == SP_REF_ORDINARY; c++)
     if (!row->out_nan[c]) agree("error", bound->error[c], f.error[c], cls->text, family, seed);
   agree("floor", bound->floor, f.floor, cls->text, family, seed);
@@ -137,12 +142,51 @@ START_TEST(bound_is_the_formula) {
 }
 END_TEST
 
+/* The comparison above would notice one rounding more or less, and any other parameter.
+ * tests: NU-7 */
+START_TEST(comparison_notices) {
+  static const char *const claimed = "w-seq-b2:tile=3,p=bf16,logit=bf16,qk=f16,acc=bf16";
+  sp_class cls, other;
+  char error[160];
+  sp_random_row r;
+  sp_ref_row row;
+  sp_bound bound;
+  sp_formula f;
+  sp_bound_types types = {SP_F32, SP_F32};
+  ck_assert(sp_class_parse(claimed, &cls, error, sizeof error));
+  ck_assert(sp_ref_row_init(&row, SP_ROW_KEYS + 1, SP_ROW_VALUE));
+  ck_assert(sp_bound_init(&bound, SP_ROW_KEYS + 1, SP_ROW_VALUE));
+  sp_random_row_make(&r, SP_ROW_ATTENTION, 3);
+  ck_assert(sp_ref_row_eval(&row, &r.in, 512) && row.kind == SP_REF_ORDINARY);
+  size_t j = 0;
+  while (!row.visible[j]) j++;
+  sp_bound_inputs(&bound, &cls, types, &r.in, &row);
+  sp_bound_eval(&bound, &cls, types, &r.in, &row);
+  double *const parameters[] = {&other.c_norm, &other.c_d,     &other.c_z,
+                                &other.u,      &other.u_acc,   &other.u_p,
+                                &other.u_qk,   &other.u_logit, &other.eps_exp};
+  for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
+    other = cls;
+    *parameters[i] *= 1 + 0x1p-10;
+    sp_formula_init(&f, &other, types, &r.in, &row);
+    ck_assert_msg(bound.key[j].theta < (double)f.theta[j], "parameter %zu has no effect", i);
+    sp_formula_clear(&f);
+  }
+  sp_formula_init(&f, &cls, types, &r.in, &row);
+  agree("theta", bound.key[j].theta, f.theta[j], claimed, SP_ROW_ATTENTION, 3);
+  sp_formula_clear(&f);
+  sp_bound_clear(&bound);
+  sp_ref_row_clear(&row);
+}
+END_TEST
+
 Suite *suite_bound(void) {
   Suite *suite = suite_create("bound");
   TCase *nu7 = tcase_create("NU-7");
   tcase_set_timeout(nu7, 60);
   tcase_add_test(nu7, functions_bound_from_above);
   tcase_add_test(nu7, bound_is_the_formula);
+  tcase_add_test(nu7, comparison_notices);
   suite_add_tcase(suite, nu7);
   return suite;
 }

@@ -295,7 +295,7 @@ END_TEST
  * tests: CT-2 */
 START_TEST(no_tolerance_larger_than_the_signal) {
   for (size_t i = 0; i < sim_n_honest; i++) {
-    if (sim_honest[i].acc_bits != 0 || sim_honest[i].logit_bits != 0) continue;
+    if (sim_honest[i].acc_bits || sim_honest[i].logit_bits || sim_honest[i].p_bits) continue;
     sp_case c;
     sp_truth truth;
     char error[200];
