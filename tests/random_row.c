@@ -107,7 +107,7 @@ static void spoil(sp_random_row *row, uint64_t *state) {
   for (uint64_t n = 1 + sp_random_below(state, 2); n > 0; n--) {
     const double bad = PICK(state, NAN, INFINITY, -INFINITY);
     const size_t j = sp_random_below(state, row->in.n_kv);
-    switch (sp_random_below(state, 6)) {
+    switch (sp_random_below(state, 7)) {
     case 0:
       row->in.sink_logit = bad;
       break;
@@ -122,6 +122,9 @@ static void spoil(sp_random_row *row, uint64_t *state) {
       break;
     case 4:
       row->k[j * row->in.k_stride] = bad;
+      break;
+    case 5:
+      row->in.alibi_slope = bad;
       break;
     default:
       row->logits[j] = bad;

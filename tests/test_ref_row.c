@@ -105,6 +105,13 @@ START_TEST(poison_makes_the_row_invalid) {
     s.in.scale = 0; /* a scale of 0 does not make an infinity disappear */
     s.k[0] = bad[i];
     invalid(&s.in);
+    attention_sample(&s);
+    s.in.scale = bad[i];
+    invalid(&s.in);
+    attention_sample(&s);
+    s.in.alibi_slope = -bad[i]; /* at distance 0 too */
+    s.in.n_kv = 1;
+    invalid(&s.in);
   }
 }
 END_TEST
