@@ -90,7 +90,7 @@ certify: command $(KERNEL) ## judge a kernel: make certify KERNEL=path.so; witho
 	$(SINKPROOF) certify $(KERNEL)
 
 check: $(BUILD)/bin/check command kernels ## unit tests, vectors, saboteurs, the commands, includes, trace
-	$(BUILD)/bin/check
+	CK_DEFAULT_TIMEOUT=120 $(BUILD)/bin/check
 	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
 	$(PYTHON) .ci/deps.py $(BUILD)/obj
 	$(PYTHON) .ci/trace.py
@@ -99,7 +99,7 @@ check-sanitizers: ## the unit tests once more with ASan, UBSan and the oracle's 
 	+$(MAKE) BUILD=build/sanitizers OPT='-O1 -g -DSP_CHECKED' \
 	  CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 	  build/sanitizers/bin/check
-	build/sanitizers/bin/check
+	CK_DEFAULT_TIMEOUT=300 build/sanitizers/bin/check
 
 check-adapters: command adapters ## certify other projects' kernels, and check what is known of them
 	$(PYTHON) tests/adapters.py $(SINKPROOF) $(BUILD)/adapters
