@@ -139,7 +139,6 @@ static void serve(worker *w) {
   set_phase(w, SP_PHASE_CALL);
   reply.status = dispatch(w, call);
   reply.after = sp_fp_read();
-  sp_fp_write(sp_fp_initial());
   if (getpid() != w->pid) _exit(1); /* a fork of the kernel's came back here as well */
   set_rights(w, false);
   set_phase(w, SP_PHASE_PATH);
@@ -190,7 +189,6 @@ _Noreturn void sp_worker_main(const sp_worker_config *config, pid_t keeper) {
   if (!set_up(&w, config, keeper)) _exit(1);
   set_phase(&w, SP_PHASE_LOAD);
   control->load.ok = sp_worker_load(config, w.kernels);
-  sp_fp_write(sp_fp_initial());
   if (getpid() != w.pid) _exit(1);
   w.threads_allowed = count_threads();
   set_phase(&w, SP_PHASE_IDLE);
