@@ -8,6 +8,7 @@ tests: NU-8, AT-9, EV-2
 """
 import json
 import os
+import re
 import subprocess
 import sys
 import unittest
@@ -42,9 +43,12 @@ class Known(unittest.TestCase):
                 self.assertEqual(report["tool_error"], "")
 
     def test_ggml_f16_accumulates_values_in_f16(self):
-        """8192 equal keys with V = 1 give 0.25 instead of 1."""
+        """Of 8192 equal keys with V = 1 a quarter arrives: the sum stalls at 2048."""
         found = findings("ggml-flash-f16", generator="equal-scores")
-        self.assertTrue(any("(0.25)" in f["what"] for f in found), found)
+        ratios = [float(got) / float(exact) for got, exact in
+                  (re.search(r"\(([-0-9.e+]+)\), .* exact ([-0-9.e+]+)", f["what"]).groups()
+                   for f in found)]
+        self.assertTrue(any(abs(ratio - 0.25) < 1e-3 for ratio in ratios), found)
         self.assertEqual(group("ggml-flash-f32", "equal-scores")["state"], "PASS")
 
     def test_ggml_softmax_is_nan_on_an_empty_row(self):
