@@ -73,6 +73,9 @@ bool sp_ref_cache_append(sp_ref_cache *cache, uint64_t n_tokens);
 
 /* ---- one attention row (ref/row.c): SM, AT, AL ---- */
 
+/* The objects that are all called "sink" or "alpha" are separate fields: key_bias (uniform or not),
+ * sink_logit, bias_k with bias_v, mask.n_sink_tokens. A dedicated sink token needs none: it is an
+ * ordinary key. spec: AL-1, AL-9 */
 typedef struct sp_ref_row_input {
   size_t n_kv;
   size_t d_head;        /* unused when logits are given */
@@ -146,7 +149,7 @@ sp_ref_decision sp_ref_round_enclosure(sp_dtype format, mpfi_srcptr x, double *r
 /* Correctly rounded results of one row: weights[n_keys], out[d_value], where n_keys counts a bias
  * pair. Any pointer may be NULL. Starts at 64 bits and doubles up to max_prec; exact results (T-20)
  * are recognised and never loop. Returns the worst decision; an undecided element holds the rounded
- * midpoint. */
+ * midpoint. Undecided with nothing written when memory runs out. */
 sp_ref_decision sp_ref_row_round(const sp_ref_row_input *in, mpfr_prec_t max_prec, sp_dtype format,
                                  double *weights, double *out, sp_dtype lse_format,
                                  double *lse_keys, double *lse_total);

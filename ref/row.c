@@ -120,7 +120,8 @@ static size_t enclose_logits(sp_ref_row *row, const sp_ref_row_input *in) {
   return unit;
 }
 
-/* weight[j] := e_j for now, and rest := their sum without the unit. spec: SM-2 */
+/* weight[j] := e_j for now, and rest := their sum without the unit. A single key is its own unit, and
+ * everything about it exact. spec: SM-2, AT-10 */
 static void exponentials(sp_ref_row *row, size_t unit, mpfi_ptr rest) {
   mpfi_set_ui(rest, 0);
   for (size_t j = 0; j < row->n_keys; j++) {

@@ -379,6 +379,30 @@ START_TEST(precision_only_narrows) {
 }
 END_TEST
 
+/* tests: AL-9, SM-2 (a key is a key wherever it stands: reversed rows have the same results) */
+START_TEST(order_of_keys_is_not_observable) {
+  for (uint64_t seed = 0; seed < 300; seed++) {
+    sp_random_row r;
+    double x[SP_ROW_KEYS], v[SP_ROW_KEYS * SP_ROW_VALUE];
+    double out[2][SP_ROW_VALUE], lse[2][2];
+    sp_random_row_make(&r, seed % 2 ? SP_ROW_TIES : SP_ROW_PLAIN, 5000 + seed);
+    const size_t n = r.in.n_kv, d_value = r.in.d_value;
+    for (size_t j = 0; j < n; j++) {
+      x[j] = r.in.logits[n - 1 - j];
+      for (size_t c = 0; c < d_value; c++) v[j * d_value + c] = r.v[(n - 1 - j) * d_value + c];
+    }
+    for (int side = 0; side < 2; side++) {
+      REQUIRE(sp_ref_row_round(&r.in, 4096, SP_F64, NULL, out[side], SP_F64, &lse[side][0],
+                               &lse[side][1]) == SP_REF_DECIDED);
+      r.in.logits = x;
+      r.in.v = v;
+    }
+    REQUIRE(lse[0][0] == lse[1][0] && lse[0][1] == lse[1][1]);
+    for (size_t c = 0; c < d_value; c++) REQUIRE(out[0][c] == out[1][c]);
+  }
+}
+END_TEST
+
 static void add(Suite *suite, const char *clause, const TTest *test) {
   TCase *test_case = tcase_create(clause);
   tcase_add_checked_fixture(test_case, setup, teardown);
@@ -400,6 +424,7 @@ Suite *suite_ref_row(void) {
   add(suite, "AT-2", degenerate_products);
   add(suite, "AL-3", small_log_sums_are_narrow);
   add(suite, "SM-3", extreme_logits);
+  add(suite, "AL-9", order_of_keys_is_not_observable);
   add(suite, "NU-3", storage_is_reused_without_trace);
   add(suite, "NU-3", precision_only_narrows);
   return suite;

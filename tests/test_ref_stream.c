@@ -16,6 +16,7 @@ static const sp_dtype formats[] = {SP_F32, SP_F64, SP_F16, SP_BF16};
 
 typedef struct stream {
   size_t n_tokens, n_heads, n_kv_heads, d_head, d_value, s, w;
+  bool has_sink;                                  /* an absent sink logit is -inf, not 0 */
   tensor q, k, v, sink, out, lse_keys, lse_total; /* [0][t][h][c] */
 } stream;
 
@@ -27,6 +28,7 @@ static void make_stream(stream *x, sp_dtype dtype_q, sp_dtype dtype_kv, uint64_t
   x->d_value = 1 + sp_random_below(state, 3);
   x->s = sp_random_below(state, 4);
   x->w = 1 + sp_random_below(state, 5);
+  x->has_sink = sp_random_below(state, 2) == 0;
   x->q = tensor_input(dtype_q, 1, x->n_tokens, x->n_heads, x->d_head, state);
   x->k = tensor_input(dtype_kv, 1, x->n_tokens, x->n_kv_heads, x->d_head, state);
   x->v = tensor_input(dtype_kv, 1, x->n_tokens, x->n_kv_heads, x->d_value, state);
@@ -57,7 +59,7 @@ static void attend_all(const stream *x, tensor *out, tensor *lse_total) {
                                   .q = tensor_in(&x->q, 0),
                                   .k = tensor_in(&x->k, 0),
                                   .v = tensor_in(&x->v, 0),
-                                  .sink_logit = tensor_in(&x->sink, 0),
+                                  .sink_logit = x->has_sink ? tensor_in(&x->sink, 0) : (sp_in){0},
                                   .out = tensor_out(out, 0),
                                   .lse_total = tensor_out(lse_total, 0),
                                   .scale = 0.5F,
@@ -72,7 +74,7 @@ static sp_cache_call block_call(stream *x, size_t t, size_t n_tokens) {
                          .k = tensor_in(&x->k, t),
                          .v = tensor_in(&x->v, t),
                          .q = tensor_in(&x->q, t),
-                         .sink_logit = tensor_in(&x->sink, 0),
+                         .sink_logit = x->has_sink ? tensor_in(&x->sink, 0) : (sp_in){0},
                          .out = tensor_out(&x->out, t),
                          .lse_keys = tensor_out(&x->lse_keys, t),
                          .lse_total = tensor_out(&x->lse_total, t),
