@@ -9,7 +9,7 @@ Open Scope Z_scope.
 Definition prog : list instr :=
   Eval vm_compute in match program leaf with Some p => p | None => [] end.
 
-Theorem bytes_decode : program leaf = Some prog.
+Theorem NU7_bytes_decode : program leaf = Some prog.
 Proof. vm_compute; reflexivity. Qed.
 
 Definition lane (x : f32) : f32 :=
@@ -27,7 +27,7 @@ Definition lane (x : f32) : f32 :=
 
 Opaque of_bits vmulps vmaxps vfmadd vfnmadd vrndscale vscalef.
 (** Running the bytes puts [lane] of each lane of zmm0 into that lane of zmm0. *)
-Theorem exec_lane (r : regs) (l : Z) : exec prog r 0 l = lane (r 0 l).
+Theorem NU7_bytes_compute_lane (r : regs) (l : Z) : exec prog r 0 l = lane (r 0 l).
 Proof. cbv -[of_bits vmulps vmaxps vfmadd vfnmadd vrndscale vscalef]; reflexivity. Qed.
 Transparent of_bits vmulps vmaxps vfmadd vfnmadd vrndscale vscalef.
 

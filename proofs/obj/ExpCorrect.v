@@ -221,15 +221,15 @@ Theorem NU7_machine_code_exp (s : regs) (i : Z) (x := s 0%Z i) :
   is_finite y = true /\
   exists r f, Rabs r <= eps_log /\ Rabs f <= bpow radix2 (-150) /\ [y] = exp [x] * exp r + f.
 Proof.
-  intros Fx Hx; exists prog; split; [apply bytes_decode|]; cbv zeta.
-  rewrite exec_lane; fold x; destruct (lane_ok x Fx Hx) as [Ey F]; split; [exact F|].
+  intros Fx Hx; exists prog; split; [apply NU7_bytes_decode|]; cbv zeta.
+  rewrite NU7_bytes_compute_lane; fold x; destruct (lane_ok x Fx Hx) as [Ey F]; split; [exact F|].
   rewrite Ey; apply NU7_exp; auto; apply fmt.
 Qed.
 
 (** -inf (an absent key) gives exactly 0, NaN gives NaN. proves: SM-1, SM-5 *)
 Theorem SM1_machine_code_absent (s : regs) (i : Z) : s 0%Z i = B754_infinity true ->
   exec prog s 0%Z i = B754_zero false.
-Proof. intro H; rewrite exec_lane, H; apply lane_minus_infinity. Qed.
+Proof. intro H; rewrite NU7_bytes_compute_lane, H; apply lane_minus_infinity. Qed.
 
 Theorem SM5_machine_code_nan (s : regs) (i : Z) : s 0%Z i = B754_nan -> exec prog s 0%Z i = B754_nan.
-Proof. intro H; rewrite exec_lane, H; apply lane_nan. Qed.
+Proof. intro H; rewrite NU7_bytes_compute_lane, H; apply lane_nan. Qed.
