@@ -18,7 +18,7 @@ typedef struct sp_fault {
   const char *cite;    /* public thread, "flashinfer-ai/flashinfer#4267"; "" when there is none */
   const char *reveals; /* the class of input that reveals it */
   uint32_t ops;        /* 1u << SP_OP_…: operations in which it is visible */
-  uint64_t needs;      /* SP_OPT_… without which it cannot be seen */
+  uint64_t needs;      /* SP_OPT_… that a case uses to show it; they suffice, alone */
   uint64_t min_n;      /* needs rows at least this long; 0 = any */
   bool precision;      /* a loss of accuracy, visible only to classes with f32 arithmetic */
   uint32_t dtypes; /* SP_DTYPE_BIT…: seen only where logits, q, k or v are one of these; 0 = any */

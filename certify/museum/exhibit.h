@@ -34,16 +34,17 @@ typedef struct sp_exhibit {
   }
 
 /* The functions of the ABI take no context, so each exhibit has an entry of its own that knows its
- * hooks; the cache carries them from open on. */
-#define SP_EXHIBIT_ENTRIES(id)                                                                     \
+ * hooks; a cache carries them from open on. Operations that its card does not name (`shown`) run the
+ * correct kernel, so hooks need not ask where they are. */
+#define SP_EXHIBIT_ENTRIES(id, shown)                                                              \
   static sp_status id##_softmax(const sp_softmax_call *call) {                                     \
-    return sp_base_softmax(&id##_hooks, call);                                                     \
+    return sp_base_softmax((shown)&SP_IN_SOFTMAX ? &id##_hooks : &sp_no_hooks, call);              \
   }                                                                                                \
   static sp_status id##_attention(const sp_attention_call *call) {                                 \
-    return sp_base_attention(&id##_hooks, call);                                                   \
+    return sp_base_attention((shown)&SP_IN_ATTENTION ? &id##_hooks : &sp_no_hooks, call);          \
   }                                                                                                \
   static sp_status id##_open(sp_cache **cache, const sp_cache_config *config) {                    \
-    return sp_base_open(&id##_hooks, cache, config);                                               \
+    return sp_base_open((shown)&SP_IN_CACHE ? &id##_hooks : &sp_no_hooks, cache, config);          \
   }                                                                                                \
   static const sp_cache_ops id##_cache = {.size = sizeof(sp_cache_ops),                            \
                                           .open = id##_open,                                       \
@@ -54,7 +55,8 @@ typedef struct sp_exhibit {
 
 /* SP_EXHIBIT(a7, 'A', "A7-sink-omitted", .clause = …) after `static const sp_hooks a7_hooks`. */
 #define SP_EXHIBIT(id, kind, title, ...)                                                           \
-  SP_EXHIBIT_ENTRIES(id)                                                                           \
+  static const sp_exhibit id;                                                                      \
+  SP_EXHIBIT_ENTRIES(id, id.fault.ops)                                                             \
   static const sp_exhibit id = {                                                                   \
       .fault = {.name = title, .family = kind, __VA_ARGS__},                                       \
       .kernel = SP_EXHIBIT_KERNEL(title, id##_softmax, id##_attention, &id##_cache)}
@@ -67,6 +69,7 @@ extern sp_exhibit_list sp_exhibits_null, sp_exhibits_a, sp_exhibits_b, sp_exhibi
     sp_exhibits_k_store;
 
 /* ---- hooks.c: replacements that several exhibits share ---- */
+extern const sp_hooks sp_no_hooks; /* the correct kernel */
 void sp_hook_no_fold(const sp_row *row,
                      sp_state *state); /* the sink logit is not added at the end */
 double sp_hook_clean_value(const sp_row *row, uint64_t j,
@@ -74,6 +77,7 @@ double sp_hook_clean_value(const sp_row *row, uint64_t j,
 void sp_hook_fold_unshifted(const sp_row *row, sp_state *state,
                             double logit);                 /* l += e^(logit - m) */
 void sp_row_set_sink(sp_row *row, uint64_t index);         /* the sink logit of another head */
+sp_dtype sp_row_dtype(const sp_row *row);                  /* of the logits, or of q */
 unsigned sp_row_violations(const sp_row *row, uint64_t j); /* how many rules hide key j */
 
 #endif

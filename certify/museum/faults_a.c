@@ -78,7 +78,7 @@ SP_EXHIBIT(a7, 'A', "A7-sink-omitted", .clause = "AL-2",
            .ops = SP_IN_ALL, .needs = SP_OPT_SINK_LOGIT);
 
 static void not_in_prefill(sp_row *row) {
-  if (row->attention && row->attention->n_q > 1) no_sink(row);
+  if (row->attention->n_q > 1) no_sink(row);
 }
 static const sp_hooks a8_hooks = {.prepare = not_in_prefill};
 SP_EXHIBIT(a8, 'A', "A8-sink-omitted-in-prefill", .clause = "AL-2",
@@ -87,7 +87,7 @@ SP_EXHIBIT(a8, 'A', "A8-sink-omitted-in-prefill", .clause = "AL-2",
            .ops = SP_IN_ATTENTION, .needs = SP_OPT_SINK_LOGIT | SP_OPT_PREFILL);
 
 static void not_in_block(sp_row *row) {
-  if (row->cache && row->cache->block_n > 0) no_sink(row);
+  if (row->cache->block_n > 0) no_sink(row);
 }
 static const sp_hooks a8b_hooks = {.prepare = not_in_block};
 SP_EXHIBIT(a8b, 'A', "A8-sink-omitted-in-append", .clause = "AL-2",
@@ -116,7 +116,7 @@ SP_EXHIBIT(
     .ops = SP_IN_ALL, .needs = SP_OPT_SINK_LOGIT, .min_n = 9);
 
 static void not_for_16_bit(sp_row *row) {
-  if (row->attention && sp_element_bytes(row->attention->k.dtype) == 2) no_sink(row);
+  if (sp_element_bytes(row->attention->k.dtype) == 2) no_sink(row);
 }
 static const sp_hooks a11_hooks = {.prepare = not_for_16_bit};
 SP_EXHIBIT(a11, 'A', "A11-sink-omitted-for-16-bit-kv", .clause = "AL-2",
@@ -125,7 +125,7 @@ SP_EXHIBIT(a11, 'A', "A11-sink-omitted-for-16-bit-kv", .clause = "AL-2",
            .needs = SP_OPT_SINK_LOGIT, .dtypes = SP_DTYPES_16);
 
 static void not_with_window(sp_row *row) {
-  if (row->window != SP_WINDOW_ALL && !row->cache) no_sink(row);
+  if (row->window != SP_WINDOW_ALL) no_sink(row);
 }
 static const sp_hooks a12_hooks = {.prepare = not_with_window};
 SP_EXHIBIT(a12, 'A', "A12-sink-omitted-with-window", .clause = "AL-2",
@@ -175,7 +175,7 @@ SP_EXHIBIT(a14, 'A', "A14-sink-in-every-split", .clause = "AL-6",
 static void fold_with_value(const sp_row *row, sp_state *state) {
   sp_base_fold(row, state);
   double p = sp_exp_gap(row, row->sink_logit, state->m);
-  for (uint64_t c = 0; state->acc && row->has_sink && row->n_kv > 0 && c < row->n_value; c++)
+  for (uint64_t c = 0; row->has_sink && row->n_kv > 0 && c < row->n_value; c++)
     state->acc[c] = sp_base_accumulate(row, state->acc[c], p, sp_base_value(row, 0, c));
 }
 static const sp_hooks a15_hooks = {.fold = fold_with_value};

@@ -58,8 +58,7 @@ SP_EXHIBIT(c3, 'C', "C3-sink-softcapped", .clause = "AT-2",
            .ops = SP_IN_HEADS, .needs = SP_OPT_SINK_LOGIT | SP_OPT_SOFTCAP);
 
 static void row_mod_heads(sp_row *row) {
-  if (row->attention)
-    sp_row_set_sink(row, (row->h * row->attention->n_q + row->i) % row->attention->n_heads);
+  sp_row_set_sink(row, (row->h * row->attention->n_q + row->i) % row->attention->n_heads);
 }
 static const sp_hooks c4_hooks = {.prepare = row_mod_heads};
 SP_EXHIBIT(c4, 'C', "C4-sink-index-row-mod-heads", .clause = "AL-2",
@@ -68,7 +67,7 @@ SP_EXHIBIT(c4, 'C', "C4-sink-index-row-mod-heads", .clause = "AL-2",
            .ops = SP_IN_ATTENTION, .needs = SP_OPT_SINK_LOGIT | SP_OPT_PREFILL);
 
 static void rank_local(sp_row *row) {
-  if (row->attention) sp_row_set_sink(row, row->h % ((row->attention->n_heads + 1) / 2));
+  sp_row_set_sink(row, row->h % ((row->attention->n_heads + 1) / 2));
 }
 static const sp_hooks c7_hooks = {.prepare = rank_local};
 SP_EXHIBIT(c7, 'C', "C7-sink-of-first-rank", .clause = "AL-2",
@@ -77,7 +76,7 @@ SP_EXHIBIT(c7, 'C', "C7-sink-of-first-rank", .clause = "AL-2",
            .ops = SP_IN_HEADS, .needs = SP_OPT_SINK_LOGIT);
 
 static void by_batch(sp_row *row) {
-  if (row->attention && row->b > 0) sp_row_set_sink(row, row->attention->n_heads - 1);
+  if (row->b > 0) sp_row_set_sink(row, row->attention->n_heads - 1);
 }
 static const sp_hooks c8_hooks = {.prepare = by_batch};
 SP_EXHIBIT(c8, 'C', "C8-sink-indexed-by-batch", .clause = "AL-2",
@@ -87,7 +86,7 @@ SP_EXHIBIT(c8, 'C', "C8-sink-indexed-by-batch", .clause = "AL-2",
            .ops = SP_IN_ATTENTION, .needs = SP_OPT_SINK_LOGIT | SP_OPT_BATCH);
 
 static void of_kv_head(sp_row *row) {
-  if (row->attention) sp_row_set_sink(row, row->kv_head);
+  sp_row_set_sink(row, row->kv_head);
 }
 static const sp_hooks c9_hooks = {.prepare = of_kv_head};
 SP_EXHIBIT(c9, 'C', "C9-sink-per-kv-head", .clause = "AL-2",
@@ -130,7 +129,7 @@ static double absolute_alibi(const sp_row *row, uint64_t j) {
   sp_row plain = *row;
   plain.slope = 0;
   double x = sp_base_logit(&plain, j);
-  if (row->softmax || sp_row_is_pair(row, j)) return x;
+  if (sp_row_is_pair(row, j)) return x;
   return sp_fl(row, x + sp_fl(row, row->slope * sp_fl(row, (double)sp_row_pos(row, j))));
 }
 static const sp_hooks c13_hooks = {.logit = absolute_alibi};
@@ -142,8 +141,7 @@ SP_EXHIBIT(c13, 'C', "C13-alibi-offset-with-sink", .clause = "AT-6",
            .needs = SP_OPT_SINK_LOGIT | SP_OPT_ALIBI, .min_n = 2);
 
 static void zero_for_f16(sp_row *row) {
-  sp_dtype dtype = row->softmax ? row->softmax->logits.dtype : row->attention->q.dtype;
-  if (row->has_sink && dtype == SP_F16) row->sink_logit = 0;
+  if (row->has_sink && sp_row_dtype(row) == SP_F16) row->sink_logit = 0;
 }
 static const sp_hooks c14_hooks = {.prepare = zero_for_f16};
 SP_EXHIBIT(c14, 'C', "C14-f16-path-ignores-sink-value", .clause = "AL-2",

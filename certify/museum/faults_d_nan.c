@@ -45,7 +45,7 @@ SP_EXHIBIT(d6, 'D', "D6-empty-row-unwritten", .clause = "KC-5",
            .needs = SP_OPT_MASK);
 
 static void vector_path_nan(const sp_row *row, sp_answer *answer) {
-  if (row->softmax && row->n_keys % 4 == 0 && empty_without_sink(row)) all_nan(answer);
+  if (row->n_keys % 4 == 0 && empty_without_sink(row)) all_nan(answer);
 }
 static const sp_hooks d11_hooks = {.answer = vector_path_nan};
 SP_EXHIBIT(d11, 'D', "D11-empty-row-nan-in-one-path", .clause = "AT-9",
@@ -58,7 +58,7 @@ static bool logit_is_inf(const sp_row *row, uint64_t j) {
 }
 static void only_inf_nan(const sp_row *row, sp_answer *answer) {
   bool any = false;
-  for (uint64_t j = 0; row->softmax && j < row->n_keys; j++) any = any || logit_is_inf(row, j);
+  for (uint64_t j = 0; j < row->n_keys; j++) any = any || logit_is_inf(row, j);
   for (uint64_t j = 0; any && j < row->n_keys; j++)
     answer->value[j] = logit_is_inf(row, j) ? (double)NAN : 0;
 }
@@ -80,7 +80,7 @@ SP_EXHIBIT(d15, 'D', "D15-rescale-unguarded", .clause = "SM-1",
            .ops = SP_IN_ROWS, .needs = SP_OPT_MASK, .min_n = 5);
 
 static void zero_times_value(const sp_row *row, sp_state *state, uint64_t lo, uint64_t hi) {
-  for (uint64_t j = lo; state->acc && j < hi; j++)
+  for (uint64_t j = lo; j < hi; j++)
     for (uint64_t c = 0; row->logit[j] == -INFINITY && c < row->n_value; c++)
       state->acc[c] = sp_base_accumulate(row, state->acc[c], 0, sp_base_value(row, j, c));
 }

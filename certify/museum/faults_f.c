@@ -4,7 +4,7 @@
 #include "certify/museum/exhibit.h"
 
 static bool windowed(const sp_row *row) {
-  return row->window != SP_WINDOW_ALL && !row->cache;
+  return row->window != SP_WINDOW_ALL;
 }
 
 static void one_wider(sp_row *row) {
@@ -136,8 +136,7 @@ SP_EXHIBIT(
 
 static bool pinned_at_once(const sp_row *row, uint64_t j) {
   if (sp_base_visible(row, j) || sp_row_is_pair(row, j)) return true;
-  return !row->cache && (uint64_t)sp_row_pos(row, j) < row->n_sink_tokens &&
-         sp_row_bias(row, j) != -INFINITY;
+  return (uint64_t)sp_row_pos(row, j) < row->n_sink_tokens && sp_row_bias(row, j) != -INFINITY;
 }
 static const sp_hooks f12_hooks = {.visible = pinned_at_once};
 SP_EXHIBIT(f12, 'F', "F12-pinned-without-causal", .clause = "AT-5",
@@ -178,7 +177,6 @@ SP_EXHIBIT(f16, 'F', "F16-one-token-too-many-pinned", .clause = "EV-1",
 static bool by_index(const sp_row *row, uint64_t j) {
   sp_attention_call call = *row->attention;
   sp_row indexed = *row;
-  if (row->cache) return sp_base_visible(row, j);
   call.pos_k = NULL;
   indexed.attention = &call;
   indexed.pos_q = (int64_t)call.n_kv - (int64_t)call.n_q + (int64_t)row->i;

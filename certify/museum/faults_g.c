@@ -38,7 +38,7 @@ SP_EXHIBIT(g4, 'G', "G4-length-not-updated", .clause = "EV-7",
            .reveals = "several tokens after the first eviction", .ops = SP_IN_CACHE, .min_n = 2);
 
 static bool suffix_only(const sp_row *row, uint64_t j) {
-  bool wrapped = row->cache && n_evicted(row->cache) > 0;
+  bool wrapped = n_evicted(row->cache) > 0;
   if (wrapped && (uint64_t)sp_row_pos(row, j) < row->n_sink_tokens) return false;
   return sp_base_visible(row, j);
 }

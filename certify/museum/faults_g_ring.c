@@ -114,7 +114,7 @@ static uint64_t whole_block(const sp_cache *cache, uint64_t i) {
   return cache->block_n;
 }
 static void newest_is_query(sp_row *row) {
-  if (row->cache && row->cache->block_n > 0) row->pos_q = (int64_t)row->cache->n_seen - 1;
+  if (row->cache->block_n > 0) row->pos_q = (int64_t)row->cache->n_seen - 1;
 }
 static const sp_hooks g34_hooks = {.ahead = whole_block, .prepare = newest_is_query};
 SP_EXHIBIT(g34, 'G', "G34-block-sees-its-future", .clause = "AT-4",

@@ -15,7 +15,7 @@ static double scaled(const sp_row *row, uint64_t j) {
 }
 
 static double bias_then_cap(const sp_row *row, uint64_t j) {
-  if (row->softmax || sp_row_is_pair(row, j)) return sp_base_logit(row, j);
+  if (sp_row_is_pair(row, j)) return sp_base_logit(row, j);
   double x = sp_base_cap(row, sp_fl(row, scaled(row, j) + sp_row_bias(row, j)));
   return sp_fl(row, x + sp_row_alibi(row, j));
 }
@@ -26,7 +26,6 @@ SP_EXHIBIT(h1, 'H', "H1-bias-before-softcap", .clause = "AT-2",
            .ops = SP_IN_ATTENTION, .needs = SP_OPT_SOFTCAP | SP_OPT_KEY_BIAS, .min_n = 2);
 
 static double cap_then_scale(const sp_row *row, uint64_t j) {
-  if (row->softmax) return sp_base_logit(row, j);
   sp_row uncapped = *row;
   uncapped.softcap = 0;
   double x = sp_fl(row, row->scale * sp_base_cap(row, sp_row_dot(row, j)));
@@ -82,7 +81,7 @@ SP_EXHIBIT(h5, 'H', "H5-softcap-by-rational-tanh", .clause = "AT-2",
            .ops = SP_IN_HEADS, .needs = SP_OPT_SOFTCAP, .min_n = 2, .precision = true);
 
 static void own_scale(sp_row *row) {
-  if (row->attention && row->d_head > 0) row->scale = 1 / sqrt((double)row->d_head);
+  if (row->d_head > 0) row->scale = 1 / sqrt((double)row->d_head);
 }
 static const sp_hooks h6_hooks = {.prepare = own_scale};
 SP_EXHIBIT(h6, 'H', "H6-own-scale", .clause = "AT-1",
@@ -90,7 +89,7 @@ SP_EXHIBIT(h6, 'H', "H6-own-scale", .clause = "AT-1",
            .cite = "", .reveals = "any other scale", .ops = SP_IN_HEADS, .min_n = 2);
 
 static void unit_scale(sp_row *row) {
-  if (row->softmax) row->scale = 1;
+  row->scale = 1;
 }
 static const sp_hooks h7_hooks = {.prepare = unit_scale};
 SP_EXHIBIT(h7, 'H', "H7-softmax-scale-ignored", .clause = "AT-1",
@@ -98,7 +97,7 @@ SP_EXHIBIT(h7, 'H', "H7-softmax-scale-ignored", .clause = "AT-1",
            .ops = SP_IN_SOFTMAX, .needs = SP_OPT_SCALE, .min_n = 2);
 
 static double bias_scaled(const sp_row *row, uint64_t j) {
-  if (row->softmax || sp_row_is_pair(row, j)) return sp_base_logit(row, j);
+  if (sp_row_is_pair(row, j)) return sp_base_logit(row, j);
   double x = sp_fl(row, row->scale * sp_fl(row, sp_row_dot(row, j) + sp_row_bias(row, j)));
   return sp_fl(row, sp_base_cap(row, x) + sp_row_alibi(row, j));
 }
@@ -110,7 +109,7 @@ SP_EXHIBIT(h8, 'H', "H8-bias-before-scale", .clause = "AT-2",
 
 static double signed_alibi(const sp_row *row, uint64_t j) {
   double x = sp_base_logit(row, j);
-  if (row->softmax || sp_row_is_pair(row, j) || sp_row_pos(row, j) <= row->pos_q) return x;
+  if (sp_row_is_pair(row, j) || sp_row_pos(row, j) <= row->pos_q) return x;
   return sp_fl(row, x - 2 * sp_row_alibi(row, j));
 }
 static const sp_hooks h9_hooks = {.logit = signed_alibi};
@@ -120,7 +119,7 @@ SP_EXHIBIT(h9, 'H', "H9-alibi-without-absolute-value", .clause = "AT-6",
            .needs = SP_OPT_ALIBI | SP_OPT_NONCAUSAL | SP_OPT_PREFILL, .min_n = 2);
 
 static double alibi_then_cap(const sp_row *row, uint64_t j) {
-  if (row->softmax || sp_row_is_pair(row, j)) return sp_base_logit(row, j);
+  if (sp_row_is_pair(row, j)) return sp_base_logit(row, j);
   double x = sp_base_cap(row, sp_fl(row, scaled(row, j) + sp_row_alibi(row, j)));
   return sp_fl(row, x + sp_row_bias(row, j));
 }
@@ -168,7 +167,7 @@ SP_EXHIBIT(h14, 'H', "H14-bias-pair-without-value", .clause = "AL-8",
 
 static double bias_of_first_query(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
   const uint64_t first[4] = {at[0], 0, at[2], at[3]};
-  bool bias = row->attention && in == &row->attention->key_bias;
+  bool bias = in == &row->attention->key_bias;
   return sp_base_load(row, in, bias ? first : at);
 }
 static const sp_hooks h16_hooks = {.load = bias_of_first_query};

@@ -25,7 +25,7 @@ static void whole_vectors(sp_row *row) {
     return;
   }
   const sp_in *k = &row->attention->k;
-  if (row->d_head == 0 || row->cache) return;
+  if (row->d_head == 0) return;
   touch(k, (int64_t)row->b * k->stride[0] + (int64_t)(row->n_kv - 1) * k->stride[1] +
                (int64_t)row->kv_head * k->stride[2] + (int64_t)round_up(row->d_head) - 1);
 }
@@ -46,7 +46,7 @@ static bool last_row(const sp_row *row) {
 static void twice_as_wide(const sp_row *row, sp_answer *answer) {
   const sp_out *out = row->softmax ? &row->softmax->weights : &row->attention->out;
   size_t bytes = (size_t)answer->n_value * sp_element_bytes(out->dtype);
-  if (!out->data || sp_element_bytes(out->dtype) != 2 || !last_row(row) || row->cache) return;
+  if (!out->data || sp_element_bytes(out->dtype) != 2 || !last_row(row)) return;
   int64_t index = row->softmax
                       ? (int64_t)row->i * out->stride[0]
                       : (int64_t)row->b * out->stride[0] + (int64_t)row->i * out->stride[1] +
@@ -84,7 +84,7 @@ static void clear_input(const sp_row *row, sp_answer *answer) {
   size_t bytes = sp_element_bytes(in->dtype);
   uint64_t width = row->softmax ? row->n_kv : row->d_head;
   (void)answer;
-  if (width == 0 || !last_row(row) || row->cache) return;
+  if (width == 0 || !last_row(row)) return;
   unsigned char *at;
   memcpy(&at, &in->data, sizeof at);
   memset(at, 0, bytes);

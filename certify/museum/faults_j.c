@@ -67,8 +67,7 @@ SP_EXHIBIT(j7, 'J', "J7-max-of-first-tile", .clause = "SM-2",
            .cite = "", .reveals = "a later tile more than 89 higher", .ops = SP_IN_ALL, .min_n = 5);
 
 static double no_max_for_bf16(const sp_row *row, double m, uint64_t lo, uint64_t hi) {
-  sp_dtype dtype = row->softmax ? row->softmax->logits.dtype : row->attention->q.dtype;
-  return dtype == SP_BF16 ? 0 : sp_base_pivot(row, m, lo, hi);
+  return sp_row_dtype(row) == SP_BF16 ? 0 : sp_base_pivot(row, m, lo, hi);
 }
 static const sp_hooks j8_hooks = {.pivot = no_max_for_bf16};
 SP_EXHIBIT(j8, 'J', "J8-no-max-for-bf16", .clause = "SM-2",

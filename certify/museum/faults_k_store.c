@@ -20,7 +20,7 @@ SP_EXHIBIT(
     .needs = SP_OPT_SINK_LOGIT, .min_n = 1, .precision = true);
 
 static void fold_by_path(const sp_row *row, sp_state *state) {
-  if (row->attention && row->attention->n_q == 1)
+  if (row->attention->n_q == 1)
     fold_by_bf16_lse(row, state);
   else
     sp_base_fold(row, state);
@@ -53,7 +53,7 @@ SP_EXHIBIT(k14, 'K', "K14-values-in-bf16", .clause = "NU-1",
 
 static double query_bf16(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
   double x = sp_base_load(row, in, at);
-  return row->attention && in == &row->attention->q ? sp_round_to(SP_BF16, x) : x;
+  return in == &row->attention->q ? sp_round_to(SP_BF16, x) : x;
 }
 static const sp_hooks k15_hooks = {.load = query_bf16};
 SP_EXHIBIT(k15, 'K', "K15-query-in-bf16", .clause = "NU-1",
@@ -69,7 +69,7 @@ static double chop(sp_dtype dtype, double x) {
   return fabs(y) > fabs(x) ? sp_round_to(dtype, y * (1 - step)) : y;
 }
 static void truncate_16(const sp_row *row, sp_answer *answer) {
-  sp_dtype dtype = row->softmax ? row->softmax->logits.dtype : row->attention->q.dtype;
+  sp_dtype dtype = sp_row_dtype(row);
   if (sp_element_bytes(dtype) != 2) return;
   for (uint64_t c = 0; c < answer->n_value; c++) answer->value[c] = chop(dtype, answer->value[c]);
 }
@@ -81,7 +81,6 @@ SP_EXHIBIT(k16, 'K', "K16-output-truncated", .clause = "NU-2",
 
 /* Products and their sum in f16. */
 static double dot_f16(const sp_row *row, uint64_t j) {
-  if (row->softmax) return sp_base_logit(row, j);
   sp_row rounded = *row;
   double sum = 0;
   for (uint64_t c = 0; c < row->d_head && !sp_row_is_pair(row, j); c++)

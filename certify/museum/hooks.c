@@ -2,6 +2,8 @@
 /* Hook replacements that more than one exhibit uses. */
 #include "certify/museum/exhibit.h"
 
+const sp_hooks sp_no_hooks = {0};
+
 void sp_hook_no_fold(const sp_row *row, sp_state *state) {
   (void)row, (void)state;
 }
@@ -32,4 +34,8 @@ unsigned sp_row_violations(const sp_row *row, uint64_t j) {
   n += pos <= row->pos_q && (uint64_t)row->pos_q - (uint64_t)pos >= row->window &&
        (uint64_t)pos >= row->n_sink_tokens;
   return n;
+}
+
+sp_dtype sp_row_dtype(const sp_row *row) {
+  return row->softmax ? row->softmax->logits.dtype : row->attention->q.dtype;
 }

@@ -37,7 +37,7 @@ const sp_kernel *sp_museum_kernel(uint32_t host_abi_major, uint32_t index) {
 }
 
 static const sp_hooks base_hooks = {0};
-SP_EXHIBIT_ENTRIES(base)
+SP_EXHIBIT_ENTRIES(base, SP_IN_ALL)
 
 const sp_kernel *sp_museum_base_kernel(void) {
   static const sp_kernel kernel =

@@ -11,9 +11,10 @@ typedef long double real;
 
 typedef struct key {
   bool present;
-  real x;     /* logit */
-  real error; /* allowance for computing it: a_j */
-  size_t at;  /* index of its value, SIZE_MAX for a bias pair */
+  real x;       /* logit */
+  real error;   /* allowance for computing it: a_j */
+  real p, grow; /* weight; e^theta - 1 with what an output may lose on top */
+  size_t at;    /* index of its value, SIZE_MAX for a bias pair */
 } key;
 
 typedef struct row {
@@ -206,29 +207,36 @@ static void compare(double *budget, sp_dtype dtype, real got, real exact, real e
   use(budget, fabsl(got - exact) / allowed);
 }
 
-static void compare_values(const row *r, const sp_class *cls, const measure *ms,
-                           const sp_array *got, size_t at, double *budget) {
-  const sp_case *c = r->c;
-  sp_dtype least = r->u < 0x1p-30L ? SP_F64 : SP_F32;
+/* Weights and what each may be off by. */
+static void weigh(row *r, const sp_class *cls, const measure *ms) {
   real top = isfinite(r->sink) ? fmaxl(ms->m, r->sink) : ms->m;
-  bool nothing = r->n_present == 0, none = nothing || r->sink == INFINITY;
-  size_t row_len = c->op == SP_OP_SOFTMAX ? c->n_kv : c->d_value;
+  real more = r->c->op == SP_OP_SOFTMAX ? 0 : (real)cls->u_p + ms->chain;
+  for (size_t j = 0; j < r->n; j++) {
+    key *k = &r->key[j];
+    if (!k->present) continue;
+    real theta = delta(r, cls, k, top, ms->total) + ms->mean + ms->common;
+    k->p = expl(k->x - ms->total);
+    k->grow = expm1l(fminl(theta + more, 100));
+  }
+}
+
+static void compare_values(const row *r, const sp_array *got, size_t at, double *budget) {
+  const sp_case *c = r->c;
+  bool softmax = c->op == SP_OP_SOFTMAX, none = r->n_present == 0 || r->sink == INFINITY;
+  sp_dtype least = r->u < 0x1p-30L ? SP_F64 : SP_F32;
+  size_t row_len = softmax ? c->n_kv : c->d_value;
   for (size_t e = 0; e < row_len; e++) {
     real exact = 0, error = 0, size = 0;
-    for (size_t j = 0; j < r->n; j++) {
+    for (size_t j = softmax ? e : 0; j < (softmax ? e + 1 : r->n) && !r->invalid; j++) {
       const key *k = &r->key[j];
-      if (!k->present || r->invalid || (c->op == SP_OP_SOFTMAX && j != e)) continue;
-      real v = c->op == SP_OP_SOFTMAX ? 1 : value(r, k, e);
-      real p = none && !isnan(v) ? 0 : expl(k->x - ms->total);
-      real theta = fminl(delta(r, cls, k, top, ms->total) + ms->mean + ms->common, 100);
-      real more = c->op == SP_OP_SOFTMAX ? 0 : (real)cls->u_p + ms->chain;
+      if (!k->present) continue;
+      real v = softmax ? 1 : value(r, k, e), p = none && !isnan(v) ? 0 : k->p;
       exact += p * v;
-      error += p * fabsl(v) * expm1l(fminl(theta + more, 100));
-      size += none ? 0 : fabsl(v);
+      error += p * fabsl(v) * k->grow;
+      size += fabsl(v);
     }
-    if (!none) error += 8 * (1 + size) * least_of(least);
-    if (r->invalid) exact = (real)NAN;
-    compare(budget, c->dtype_q, load(got, at + e), exact, error);
+    error = none ? 0 : error + 8 * (1 + size) * least_of(least);
+    compare(budget, c->dtype_q, load(got, at + e), r->invalid ? (real)NAN : exact, error);
   }
 }
 
@@ -254,7 +262,8 @@ static void compare_row(row *r, const sp_class *cls, const sp_outputs *out, size
   measure ms = measured(r, cls);
   r->invalid = r->invalid || isnan(r->sink);
   size_t row_len = c->op == SP_OP_SOFTMAX ? c->n_kv : c->d_value;
-  if (out->values.bits) compare_values(r, cls, &ms, &out->values, at * row_len, budget);
+  weigh(r, cls, &ms);
+  if (out->values.bits) compare_values(r, &out->values, at * row_len, budget);
   if (out->lse_keys.bits) compare_lse(r, &ms, &out->lse_keys, at, false, budget);
   if (out->lse_total.bits) compare_lse(r, &ms, &out->lse_total, at, true, budget);
 }
