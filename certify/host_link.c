@@ -131,5 +131,5 @@ sp_ending sp_link_ask(sp_link *link) {
   control->call.timeout_ms = link->timeout_ms;
   uint32_t number = atomic_fetch_add(&control->request, 1) + 1;
   sp_futex_wake(&control->request);
-  return finish(link, await(link, number, link->timeout_ms));
+  return finish(link, await(link, number, (int64_t)link->timeout_ms + 2 * SP_GRACE_MS));
 }

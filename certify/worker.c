@@ -112,11 +112,18 @@ static uint32_t count_threads(void) {
   return (uint32_t)task.st_nlink - 3;
 }
 
-/* A call for n threads may leave a pool of n - 1. More get a moment to end by themselves; meanwhile
- * every tensor is out of their reach. spec: KC-8 */
+static int64_t now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A call for n threads may leave a pool of n - 1. More get a moment to end by themselves, which
+ * even joined threads need; meanwhile every tensor is out of their reach. spec: KC-8 */
 static uint32_t threads_left(uint32_t allowed) {
   uint32_t left = count_threads();
-  for (int ms = 0; left > allowed && ms < 40; ms++) {
+  int64_t deadline = left > allowed ? now_ms() + SP_GRACE_MS : 0;
+  while (left > allowed && now_ms() < deadline) {
     usleep(1000);
     left = count_threads();
   }

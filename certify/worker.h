@@ -22,7 +22,8 @@ enum {
   SP_WORKER_KERNELS = 1024, /* more in one library are taken for a missing end of the list */
   SP_WORKER_NAME = 64,
   SP_WORKER_CLASS = 96,
-  SP_WORKER_ERROR = 240
+  SP_WORKER_ERROR = 240,
+  SP_GRACE_MS = 200 /* for threads to end after a call */
 };
 
 /* A descriptor without pointers. */
