@@ -87,26 +87,58 @@ static void print_groups(FILE *stream, const sp_report *report, const paint *p) 
   }
 }
 
-static void print_findings(FILE *stream, const sp_report *report, const paint *p, size_t max) {
-  size_t n = report->tally->n_findings;
-  for (size_t i = 0; i < n && (!max || i < max); i++) {
-    const sp_finding *finding = &report->tally->findings[i];
-    const sp_group *group = &report->tally->groups[finding->group];
-    char line[512];
-    sp_finding_line(report, finding, line, sizeof line);
-    fprintf(stream, "\n%s%s%s %s  %s %s: %s\n", p->bad, finding->unsafe ? "UNSAFE" : "FAIL", p->off,
-            finding->clause, op_names[group->op], group->name, finding->what);
-    if (finding->likely[0]) fprintf(stream, "  likely  %s\n", finding->likely);
-    if (line[0]) {
-      fprintf(stream, "  replay  sinkproof replay '%s",
-              report->config.path ? report->config.path : "(built in)");
-      fprintf(stream, "%s%s' '%s'\n", report->config.path ? ":" : "",
-              report->config.path ? report->kernel.name : "", line);
-    }
+static void print_finding(FILE *stream, const sp_report *report, const sp_finding *finding,
+                          const paint *p) {
+  const sp_group *group = &report->tally->groups[finding->group];
+  char line[512];
+  sp_finding_line(report, finding, line, sizeof line);
+  fprintf(stream, "\n%s%s%s %s  %s %s: %s\n", p->bad, finding->unsafe ? "UNSAFE" : "FAIL", p->off,
+          finding->clause, op_names[group->op], group->name, finding->what);
+  if (finding->likely[0]) fprintf(stream, "  likely  %s\n", finding->likely);
+  if (group->generator && report->config.path)
+    fprintf(stream, "  replay  sinkproof replay '%s:%s' '%s'\n", report->config.path,
+            report->kernel.name, line);
+}
+
+/* Two findings tell the same story: the same diagnosis up to its place, or none in one group. */
+static bool same_story(const sp_finding *a, const sp_finding *b) {
+  if (!a->likely[0] && !b->likely[0]) return a->group == b->group;
+  size_t length = strcspn(a->likely, ";");
+  return length == strcspn(b->likely, ";") && strncmp(a->likely, b->likely, length) == 0;
+}
+
+/* Generators in which a story was found again, besides the one of its first finding. */
+static void print_also(FILE *stream, const sp_report *report, size_t first) {
+  const sp_tally *tally = report->tally;
+  const char *separator = "  also in ";
+  uint32_t last = tally->findings[first].group;
+  for (size_t i = first + 1; i < tally->n_findings; i++) {
+    const sp_finding *finding = &tally->findings[i];
+    if (finding->group == last || !same_story(&tally->findings[first], finding)) continue;
+    fprintf(stream, "%s%s", separator, tally->groups[finding->group].name);
+    separator = ", ";
+    last = finding->group;
   }
-  if (max && n > max)
-    fprintf(stream, "\n%zu more findings; --errors 0 shows all, --json FILE records all\n",
-            n - max);
+  if (separator[0] == ',') fputc('\n', stream);
+}
+
+static void print_findings(FILE *stream, const sp_report *report, const paint *p, size_t max) {
+  const sp_tally *tally = report->tally;
+  size_t told = 0, stories = 0;
+  for (size_t i = 0; i < tally->n_findings; i++) {
+    bool known = false;
+    for (size_t k = 0; k < i && !known; k++)
+      known = same_story(&tally->findings[k], &tally->findings[i]);
+    if (known) continue;
+    stories++;
+    if (max && told == max) continue;
+    told++;
+    print_finding(stream, report, &tally->findings[i], p);
+    print_also(stream, report, i);
+  }
+  if (told < stories)
+    fprintf(stream, "\n%zu more kinds of findings; --errors 0 shows all, --json FILE records all\n",
+            stories - told);
 }
 
 /* Who survived matters when it decides the verdict; otherwise a count says enough. */

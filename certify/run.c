@@ -179,8 +179,8 @@ bool sp_run(const sp_run_config *config, sp_report *report, sp_exit *status, cha
   size_t n_faults;
   const sp_fault *faults = sp_faults(&n_faults);
   for (size_t i = 0; i < n_faults && i < SP_MAX_FAULTS; i++)
-    report->tally->faults[i].applicable =
-        sp_fault_applicable(&faults[i], &report->kernel, &report->cls, report->tally);
+    report->tally->faults[i].applicable = sp_fault_applicable(
+        &faults[i], &report->kernel, &report->cls, report->tally, config->level);
   long processors = sysconf(_SC_NPROCESSORS_ONLN);
   unsigned n_shards =
       config->n_shards ? config->n_shards : (unsigned)(processors > 0 ? processors : 1);

@@ -132,7 +132,7 @@ void sp_tally_merge(sp_tally *whole, const sp_tally *part);
 
 /* certify/power.c: this fault can be expected to show with this kernel's options and class. */
 bool sp_fault_applicable(const sp_fault *fault, const sp_kernel *kernel, const sp_class *cls,
-                         const sp_tally *plan);
+                         const sp_tally *plan, sp_level level);
 
 /* The request for case `index` of a group; also what a replay line prints. */
 void sp_group_request(const sp_group *group, const sp_kernel *kernel, uint64_t seed, uint64_t index,

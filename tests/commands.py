@@ -61,8 +61,8 @@ BREAKS = [
     ("scale forgotten", "    x *= call->scale;\n", "", "scale"),
     ("last element of the dot product lost", "c < call->d_head; c++", "c + 1 < call->d_head; c++",
      "FAIL"),
-    ("empty row divides by zero", "l > 0 ? out[c] / l : 0", "out[c] / l", "empty row"),
-    ("batch stride ignored", "(int64_t)a * stride[0] + ", "(void)a, ", "FAIL"),
+    ("empty row divides by zero", "l > 0 ? out[c] / l : 0", "out[c] / l", "without a visible key"),
+    ("batch stride ignored", "(int64_t)a * stride[0] + ", "(void)a, ", "KC-5"),
 ]
 
 
@@ -94,7 +94,7 @@ class Example(unittest.TestCase):
         body = "  for (uint64_t b = 0; b < call->n_batch; b++)\n"
         self.assertIn(body, EXAMPLE)
         for name, code, word in [
-                ("segfault", "*(volatile int *)8 = 1;", "signal"),
+                ("segfault", "*(volatile int *)8 = 1;", "SIGSEGV"),
                 ("exit", "extern void exit(int); exit(0);", "KC-8"),
                 ("hang", "for (volatile int i = 0;; i++) {}", "KC-8"),
                 ("write past the end",
@@ -166,7 +166,7 @@ class Calculators(unittest.TestCase):
     def test_softmax_of_the_article(self):
         got = self.numbers("softmax", "--", "-0.1", "-1.2", "-0.9", "-0.8", "-0.5")
         for value, start in zip(got, ["0.33908588034847", "0.11287188445831", "0.15236110736375",
-                                      "0.16838506490422", "0.22729606292522", "0.98150186932412"]):
+                                      "0.16838506490422", "0.22729606292522", "0.98150186932413"]):
             self.assertTrue(value.startswith(start), (value, start))
 
     def test_sink_logit(self):
