@@ -43,9 +43,16 @@ Definition constants : list (string * constant * string) :=
    ("LN2_LO", LN2_LO, "ln 2 - LN2_HI, to 2^-50"); ("C2", C2, "1/2!"); ("C3", C3, "1/3!");
    ("C4", C4, "1/4!"); ("C5", C5, "1/5!"); ("C6", C6, "1/6!"); ("FLOOR", FLOOR, "e^-104 < 2^-150")].
 
+Fixpoint pad (n : nat) (s : string) : string :=
+  match n, s with
+  | O, _ => s
+  | S k, EmptyString => String " " (pad k EmptyString)
+  | S k, String a s' => String a (pad k s')
+  end.
+
 Definition define (c : string * constant * string) : string :=
   match c with (n, k, why) =>
-    "#define SP_FAST_EXP_" ++ n ++ " " ++ hex_float k ++ " /* " ++ why ++ " */" ++ newline end.
+    "#define SP_FAST_EXP_" ++ pad 7 n ++ pad 17 (hex_float k) ++ "/* " ++ why ++ " */" ++ newline end.
 
 Definition lines (l : list string) : string := fold_right append "" (map (fun s => s ++ newline) l).
 
