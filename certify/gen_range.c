@@ -18,7 +18,7 @@ bool sp_make_range(sp_case *c, const sp_generator_request *request) {
   /* 21 and N have no common factor: a few cases already reach the whole range. */
   size_t which = (g.index * 21 + 50) % N;
   double spread = which < N_DENSE ? 2.0 * (double)(which + 1) : beyond[which - N_DENSE];
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 64), 2, 2, 4);
+  sp_gen_whole_shape(&g, sp_rng_between(&g.rng, 2, 64), 2, 2, 4);
   double *x = sp_gen_wanted(&g);
   if (x == NULL) return false;
   double top = sp_rng_uniform(&g.rng, -8.0, 8.0);
@@ -52,9 +52,9 @@ bool sp_make_weight_floor(sp_case *c, const sp_generator_request *request) {
   return ok && sp_gen_finish(&g);
 }
 
-/* The largest logit that a 16-bit format holds with room for the noise. */
-static double within(sp_dtype dtype, double offset) {
-  if (dtype != SP_F16) return offset;
+/* The largest logit that binary16 holds with room for the noise; products of q and k go on. */
+static double within(const sp_case *c, double offset) {
+  if (c->op != SP_OP_SOFTMAX || c->dtype_q != SP_F16) return offset;
   return fmax(-60000.0, fmin(60000.0, offset));
 }
 
@@ -65,8 +65,8 @@ bool sp_make_offset(sp_case *c, const sp_generator_request *request) {
   enum { N = sizeof offsets / sizeof *offsets };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  double offset = within(c->dtype_q, offsets[g.index % N]);
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 80), 2, 2, 8);
+  double offset = within(c, offsets[g.index % N]);
+  sp_gen_whole_shape(&g, sp_rng_between(&g.rng, 2, 80), 2, 2, 8);
   if (c->d_head == 1) c->d_head = 2; /* the noise needs a component of its own */
   if (c->d_value == 1 && !sp_gen_has(&g, SP_OPT_D_VALUE)) c->d_value = 2;
   double *x = sp_gen_wanted(&g);
@@ -103,9 +103,11 @@ static bool exact_sentinels(sp_gen *g, double sentinel, bool steps) {
     set_exactly(g, &c->logits, 1, sentinel, steps);
     return true;
   }
-  /* The sentinel is k[0], met by a query of 1; other components stay 0. */
-  for (size_t e = 0; e < c->q.count; e += c->d_head) sp_gen_set(&c->q, e, 1.0);
-  set_exactly(g, &c->k, c->d_head, sentinel, steps);
+  /* The sentinel is k[0] times q[0], a power of two where binary16 needs one; other components stay
+   * 0. */
+  double q = c->dtype_kv == SP_F16 && sentinel < -40000.0 ? 64.0 : 1.0;
+  for (size_t e = 0; e < c->q.count; e += c->d_head) sp_gen_set(&c->q, e, q);
+  set_exactly(g, &c->k, c->d_head, sentinel / q, steps);
   sp_gen_bells(g, &c->v, 1.0);
   return true;
 }
@@ -114,7 +116,7 @@ static bool near_sentinels(sp_gen *g, double sentinel) {
   sp_case *c = g->c;
   double *x = sp_gen_wanted(g);
   if (x == NULL) return false;
-  double offset = within(c->dtype_q, sentinel);
+  double offset = within(c, sentinel);
   for (size_t j = 0; j < c->n_kv; j++) x[j] = offset - (c->op == SP_OP_SOFTMAX ? 2.0 : 0.0);
   return sp_gen_scores(g, x, 2.0);
 }
@@ -124,13 +126,13 @@ bool sp_make_sentinels(sp_case *c, const sp_generator_request *request) {
   if (!sp_gen_begin(&g, c, request, N_SENTINELS)) return false;
   double sentinel = sentinels[g.index % N_SENTINELS];
   uint64_t mode = sp_gen_turn(&g, N_SENTINELS) % 3;
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 40), 2, 2, 4);
+  sp_gen_whole_shape(&g, sp_rng_between(&g.rng, 2, 40), 2, 2, 4);
   if (c->d_head == 1 && sp_gen_has(&g, SP_OPT_D_VALUE)) c->d_head = 3;
   /* Beyond 10^7 no f32 kernel could tell near logits apart, so there they are equal. */
   bool near = mode == 0 && sentinel > -1e7;
   bool ok = near ? near_sentinels(&g, sentinel) : exact_sentinels(&g, sentinel, mode == 2);
   /* A masked key beside valid ones of the sentinel's size must not win. */
-  bool hide = sp_rng_one_in(&g.rng, 2) && sp_gen_has(&g, SP_OPT_MASK) && c->n_kv > 1;
+  bool hide = sp_rng_one_in(&g.rng, 2) && sp_gen_has(&g, SP_OPT_MASK) && c->n_kv > 2;
   if (hide && c->op != SP_OP_CACHE)
     ok = ok && sp_gen_hide_from_all(&g, sp_rng_below(&g.rng, c->n_kv));
   return ok && sp_gen_finish(&g);

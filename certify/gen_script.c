@@ -27,6 +27,17 @@ bool sp_gen_random_script(sp_gen *g, size_t max_block) {
   return ok;
 }
 
+bool sp_gen_quiet_script(sp_gen *g) {
+  size_t n = g->c->n_kv;
+  size_t asked = n > 2 ? sp_rng_between(&g->rng, 1, 2) : 1;
+  for (size_t left = n - asked; left > 0;) {
+    size_t block = sp_rng_between(&g->rng, 1, left);
+    if (!sp_gen_step(g, SP_STEP_APPEND, block, false)) return false;
+    left -= block;
+  }
+  return sp_gen_step(g, SP_STEP_APPEND, asked, true) && sp_gen_step(g, SP_STEP_ATTEND, 1, true);
+}
+
 void sp_gen_stream(sp_gen *g, size_t n, size_t n_sink_tokens, size_t window) {
   sp_case *c = g->c;
   if (!sp_gen_has(g, SP_OPT_SINK_TOKENS)) n_sink_tokens = 0;

@@ -30,12 +30,22 @@ bool sp_make_sink_mass(sp_case *c, const sp_generator_request *request) {
   return sp_gen_sinks_near(&g, SP_F32, delta, 4);
 }
 
-/* Which keys the row has. */
-typedef enum company { PLAIN, FAR_BELOW, NOTHING_VISIBLE, NO_KEYS, N_COMPANIES } company;
+/* Which keys the row has. JUST_BELOW: between 89 and 95 below the sink logit, where e^(s - max)
+ * overflows binary32 but the weights do not vanish yet; values are large so that the output does
+ * not either. */
+typedef enum company {
+  PLAIN,
+  JUST_BELOW,
+  FAR_BELOW,
+  NOTHING_VISIBLE,
+  NO_KEYS,
+  N_COMPANIES
+} company;
 
 static bool extreme_keys(sp_gen *g, company which) {
   sp_case *c = g->c;
-  sp_gen_shape(g, sp_rng_between(&g->rng, 1, 20), sp_rng_between(&g->rng, 1, 2), 3, 4);
+  size_t n = sp_rng_between(&g->rng, 1, which == JUST_BELOW ? 3 : 20);
+  sp_gen_shape(g, n, sp_rng_between(&g->rng, 1, 2), 3, 4);
   if (which == NO_KEYS) {
     c->n_kv = 0;
     c->n_q = 1;
@@ -47,6 +57,15 @@ static bool extreme_keys(sp_gen *g, company which) {
   for (size_t j = 0; which == NOTHING_VISIBLE && j < c->n_kv; j++)
     if (!sp_gen_hide_from_all(g, j)) return false;
   return true;
+}
+
+static bool just_above(sp_gen *g) {
+  sp_case *c = g->c;
+  double size = c->dtype_kv == SP_F16 ? 0x1p+10 : 0x1p+60;
+  for (size_t e = 0; e < c->v.count; e++) sp_gen_set(&c->v, e, size * sp_gen_get(&c->v, e));
+  double delta[4];
+  for (size_t h = 0; h < 4; h++) delta[h] = sp_rng_uniform(&g->rng, 89.2, 95.0);
+  return sp_gen_sinks_near(g, SP_F32, delta, 4);
 }
 
 /* A row that sees a single key has a rational log-sum-exp and output, up to e^s. Where these can lie
@@ -75,6 +94,7 @@ bool sp_make_sink_extreme(sp_case *c, const sp_generator_request *request) {
   if (which == NO_KEYS && (cache || !sp_gen_has(&g, SP_OPT_EMPTY))) which = FAR_BELOW;
   if (!extreme_keys(&g, which)) return false;
   if (cache && !sp_gen_random_script(&g, 4)) return false;
+  if (which == JUST_BELOW) return just_above(&g);
   /* Three neighbours of the list, over the heads; none is a round number in binary. */
   double value[3];
   for (size_t h = 0; h < 3; h++) {

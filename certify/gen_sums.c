@@ -11,6 +11,7 @@ typedef enum order {
   SPIKE,      /* one key above all, in each tile in turn */
   ZIGZAG,     /* two interleaved ramps */
   STEPS,      /* a new level every 16, 32 or 64 keys */
+  JUMP,       /* the second half lies out of reach of the first one's maximum */
   LAST,       /* all mass at the end, after a long plain */
   FIRST,      /* … at the start */
   N_ORDERS
@@ -29,6 +30,8 @@ static double ordered(order o, size_t j, size_t n, size_t at, size_t step) {
     return (j % 2 == 0 ? 30.0 : -30.0) * t;
   case STEPS:
     return 3.0 * (double)(j / step);
+  case JUMP:
+    return j < n / 2 ? -70.0 : 70.0;
   case LAST:
     return j + 2 > n ? 28.0 : 0.0;
   default:
@@ -44,8 +47,7 @@ bool sp_make_running_max(sp_case *c, const sp_generator_request *request) {
   if (!sp_gen_begin(&g, c, request, N)) return false;
   order o = (order)(g.index % N_ORDERS);
   size_t n = length[sp_gen_turn(&g, N_ORDERS) % 8];
-  if (request->op == SP_OP_CACHE) n = 17 + n % 24;
-  sp_gen_shape(&g, n, 2, 2, 5);
+  sp_gen_whole_shape(&g, n, 2, 2, 5);
   double *x = sp_gen_wanted(&g);
   if (x == NULL) return false;
   /* The spike visits each tile of 16: at its start, at its end, and in between. */

@@ -152,11 +152,20 @@ void sp_gen_shape(sp_gen *g, size_t n, size_t n_q, size_t max_heads, size_t max_
   sp_gen_dims(g, max_d);
 }
 
+void sp_gen_whole_shape(sp_gen *g, size_t n, size_t n_q, size_t max_heads, size_t max_d) {
+  sp_gen_shape(g, n, n_q, max_heads, max_d);
+  if (g->c->op != SP_OP_CACHE) return;
+  n = sp_gen_length(g, n);
+  sp_gen_stream(g, n, 0, n);
+  g->quiet = true;
+}
+
 bool sp_gen_finish(sp_gen *g) {
   sp_case *c = g->c;
   if (c->op == SP_OP_CACHE && c->n_steps == 0) {
     size_t max_block = sp_rng_one_in(&g->rng, 2) ? 3 : c->n_kv;
-    if (!sp_gen_random_script(g, max_block)) return false;
+    bool ok = g->quiet ? sp_gen_quiet_script(g) : sp_gen_random_script(g, max_block);
+    if (!ok) return false;
   }
   return sp_gen_maybe_sinks(g);
 }

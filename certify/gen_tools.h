@@ -22,6 +22,7 @@ typedef struct sp_gen {
   sp_rng rng;
   uint64_t index;
   bool hide_in_logits; /* softmax: a hidden key has a logit of -inf, not a bias of -inf */
+  bool quiet;          /* a stream is asked for its end only */
 } sp_gen;
 
 /* ---- drawing from the offer (certify/gen_tools.c) ---- */
@@ -66,6 +67,10 @@ void sp_gen_window(sp_gen *g, uint64_t w);
 /* A row of n keys, or a stream of n tokens, with up to n_q rows, heads and dimensions as offered.
  */
 void sp_gen_shape(sp_gen *g, size_t n, size_t n_q, size_t max_heads, size_t max_d);
+
+/* The same, but a stream keeps all of its n tokens and only its end is asked for: what rows of n
+ * keys are for attention, at the cost of a few rows. */
+void sp_gen_whole_shape(sp_gen *g, size_t n, size_t n_q, size_t max_heads, size_t max_d);
 
 /* What every complete case needs: a stream gets a random script if it has none; then, in one case
  * of three, sink logits. */
@@ -136,6 +141,9 @@ bool sp_gen_step(sp_gen *g, sp_cache_step_kind kind, size_t n_tokens, bool with_
 /* The whole stream in random blocks of at most max_block tokens, every output asked for, lists
  * asked for now and then. */
 bool sp_gen_random_script(sp_gen *g, size_t max_block);
+
+/* All but the last tokens silently, in blocks; then one or two outputs, and the last one again. */
+bool sp_gen_quiet_script(sp_gen *g);
 
 /* A stream of n tokens and a cache of S pinned and W recent ones, as far as they are offered. */
 void sp_gen_stream(sp_gen *g, size_t n, size_t n_sink_tokens, size_t window);
