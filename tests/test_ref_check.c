@@ -25,6 +25,29 @@ START_TEST(invariants_hold) {
 }
 END_TEST
 
+/* tests: SM-2 (logits known only to within 2^40: the weights are still enclosed in [0, 1]) */
+START_TEST(wide_enclosures_hold) {
+  static const double q[] = {0x1p104, 1, -0x1p104}, k[] = {1, 0.5, 1, 1, 0.25, 1}, v[] = {3, 4};
+  const sp_ref_row_input in = {.n_kv = 2,
+                               .d_head = 3,
+                               .d_value = 1,
+                               .q = q,
+                               .k = k,
+                               .k_stride = 3,
+                               .v = v,
+                               .v_stride = 1,
+                               .scale = 1,
+                               .sink_logit = 0.75};
+  sp_ref_row row;
+  ck_assert(sp_ref_row_init(&row, 2, 1));
+  ck_assert(sp_ref_row_eval(&row, &in, 64));
+  ck_assert(sp_ref_row_holds(&row, &in));
+  ck_assert(mpfr_cmp_d(&row.weight[0]->left, 0.1) < 0 && /* nothing is known */
+            mpfr_cmp_d(&row.weight[0]->right, 0.9) > 0);
+  sp_ref_row_clear(&row);
+}
+END_TEST
+
 static void halve(mpfi_ptr x) {
   mpfi_div_2ui(x, x, 1);
 }
@@ -113,6 +136,7 @@ Suite *suite_ref_check(void) {
   Suite *suite = suite_create("ref_check");
   TCase *hold = tcase_create("SM-7");
   tcase_add_loop_test(hold, invariants_hold, 0, SP_N_ROW_FAMILIES);
+  tcase_add_test(hold, wide_enclosures_hold);
   tcase_add_loop_test(hold, planted_fault_is_seen, 0, (int)(sizeof faults / sizeof faults[0]));
   suite_add_tcase(suite, hold);
   return suite;

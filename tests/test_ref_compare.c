@@ -122,15 +122,15 @@ START_TEST(light_classes_decide) {
 }
 END_TEST
 
-/* q . k = x after terms of 2^100 have cancelled: exact in rationals at once, in an enclosure only
+/* q . k = x after two terms of size `large` have cancelled: exact in rationals at once, in an enclosure only
  * after several doublings. */
 typedef struct cancelling {
   sp_ref_row_input in;
   double q[3], k[3];
 } cancelling;
 
-static void make_cancelling(cancelling *row, double x) {
-  *row = (cancelling){.q = {0x1p100, 1, -0x1p100}, .k = {1, x, 1}};
+static void make_cancelling(cancelling *row, double large, double x) {
+  *row = (cancelling){.q = {large, 1, -large}, .k = {1, x, 1}};
   row->in = (sp_ref_row_input){.n_kv = 1,
                                .d_head = 3,
                                .q = row->q,
@@ -140,16 +140,17 @@ static void make_cancelling(cancelling *row, double x) {
                                .sink_logit = -INFINITY};
 }
 
-/* tests: NU-2, NU-3 (a tie that goes up, found exactly while its enclosure still straddles it) */
+/* tests: NU-2, NU-3 (ties that go up and down, found exactly while the enclosure straddles them: at
+ * 128 bits and 2^120 the last place is 2^-7, the midpoints are odd multiples of 2^-8) */
 START_TEST(tie_behind_a_cancellation) {
   static const double up = 1 + 0x3p-8, down = 1 + 0x5p-8;
   cancelling row;
   double lse;
-  make_cancelling(&row, up);
+  make_cancelling(&row, 0x1p120, up);
   ck_assert_int_eq(sp_ref_row_round(&row.in, 128, SP_F32, NULL, NULL, SP_BF16, &lse, NULL),
                    SP_REF_DECIDED);
   ck_assert(lse == 1 + 0x4p-8);
-  make_cancelling(&row, down);
+  make_cancelling(&row, 0x1p120, down);
   ck_assert_int_eq(sp_ref_row_round(&row.in, 128, SP_F32, NULL, NULL, SP_BF16, &lse, NULL),
                    SP_REF_DECIDED);
   ck_assert(lse == 1 + 0x4p-8);
@@ -163,7 +164,7 @@ START_TEST(wide_enclosures_wait) {
   uint64_t state = 21;
   for (int i = 0; i < 100; i++) {
     const double x = 1 + sp_random_unit(&state) * 0x1p-10 + sp_random_unit(&state) * 0x1p-40;
-    make_cancelling(&row, x);
+    make_cancelling(&row, 0x1p100, x);
     REQUIRE(sp_ref_row_round(&row.in, MAX_PREC, SP_F64, NULL, NULL, SP_F64, &lse, NULL) ==
             SP_REF_DECIDED);
     REQUIRE(lse == x);
