@@ -5,6 +5,7 @@
  * not care in which order its keys lie. So a query is attention over the used slots, all of them
  * visible, and eviction is one slot overwritten. A block goes in token by token; that makes it
  * equal to one-by-one by construction, whatever its length. spec: EV-2, EV-4, EV-5
+ * A dedicated sink token is a token like any other here. spec: AL-9
  *
  * Memory grows by doubling up to S + W slots and then never again; a query allocates nothing. */
 #include <stdlib.h>

@@ -236,6 +236,29 @@ START_TEST(evicted_tokens_leave_nothing) {
 }
 END_TEST
 
+/* A dedicated sink token, which every query wants and which holds a large value, is kept by its place
+ * in the stream and by nothing else: pinned it stays, not pinned it goes. tests: AL-9, EV-1 */
+START_TEST(a_dedicated_sink_token_is_an_ordinary_token) {
+  const sp_kernel *kernel = variant_kernel(_i);
+  for (uint64_t n_sink_tokens = 0; n_sink_tokens < 2; n_sink_tokens++) {
+    rng r = {7500};
+    stream s = stream_new(kernel, &r, 8, n_sink_tokens, 3);
+    tensor_normal(&s.q, &r, 2.0, 0.0);
+    for (size_t h = 0; h < s.config.n_kv_heads; h++) {
+      for (size_t c = 0; c < s.config.d_head; c++) tensor_set(&s.k, 0, 0, h, c, 8.0);
+      for (size_t c = 0; c < s.config.d_value; c++) tensor_set(&s.v, 0, 0, h, c, 1000.0);
+    }
+    append(&s, 8, true);
+    for (size_t t = 0; t < 8; t++) {
+      check_token(&s, t, 7500);
+      bool there = t < 3 || n_sink_tokens == 1;
+      ck_assert_int_eq(tensor_get(&s.out, 0, t, 0, 0) > 100.0, there);
+    }
+    stream_free(&s);
+  }
+}
+END_TEST
+
 /* tests: EV-8 */
 START_TEST(tokens_may_be_numbered_from_anywhere) {
   const uint64_t firsts[] = {1, UINT32_MAX - 3, INT64_MAX - UINT64_C(3), UINT64_MAX - 7};
@@ -338,6 +361,7 @@ Suite *suite_fast_cache(void) {
   Suite *suite = suite_create("fast/cache");
   ADD_CASE(suite, "EV-2", long_stream, evicted_tokens_leave_nothing, planted_faults_are_noticed);
   ADD_CASE(suite, "EV-5", streams_in_blocks, all_small_streams);
+  ADD_CASE(suite, "AL-9", a_dedicated_sink_token_is_an_ordinary_token);
   ADD_CASE(suite, "EV-8", tokens_may_be_numbered_from_anywhere);
   ADD_CASE(suite, "KC-3", windows_larger_than_memory);
   TCase *ring = tcase_create("EV-1");

@@ -220,23 +220,38 @@ START_TEST(any_subset_of_outputs) {
 }
 END_TEST
 
-/* Sixteen-bit weights are the binary32 weights of the same logits, rounded once. tests: NU-2 */
+/* Halfway between two values of the type. */
+static bool is_tie(sp_dtype dtype, double x) {
+  return x != 0.0 && fabs(x - rounded(dtype, x)) == half_ulp(dtype, x);
+}
+
+/* Sixteen-bit weights are the binary32 weights of the same logits, rounded once. Of so many weights
+ * some lie halfway, by chance; that they did is checked too. tests: NU-2 */
+static size_t compare_with_wide(const sp_kernel *kernel, sp_dtype dtype, size_t rows, size_t n) {
+  rng r = {9000};
+  size_t n_ties = 0;
+  fixture narrow = fixture_new(&r, dtype, rows, n, 3.0);
+  fixture wide = fixture_new(&r, SP_F32, rows, n, 3.0);
+  for (size_t row = 0; row < rows; row++)
+    for (size_t j = 0; j < n; j++)
+      tensor_set(&wide.logits, row, 0, 0, j, tensor_get(&narrow.logits, row, 0, 0, j));
+  ck_assert_int_eq(kernel->softmax(&narrow.call), SP_OK);
+  ck_assert_int_eq(kernel->softmax(&wide.call), SP_OK);
+  for (size_t row = 0; row < rows; row++)
+    for (size_t j = 0; j < n; j++) {
+      double x = tensor_get(&wide.weights, row, 0, 0, j);
+      ck_assert(tensor_get(&narrow.weights, row, 0, 0, j) == rounded(dtype, x));
+      if (is_tie(dtype, x)) n_ties++;
+    }
+  fixture_free(&narrow);
+  fixture_free(&wide);
+  return n_ties;
+}
+
 START_TEST(narrow_weights_are_rounded_to_nearest_even) {
   const sp_kernel *kernel = variant_kernel(_i);
-  for (uint64_t seed = 9000; seed < 9040; seed++) {
-    rng r = {seed};
-    fixture narrow = fixture_new(&r, dtypes[1 + seed % 2], 1, 500, 6.0);
-    fixture wide = fixture_new(&r, SP_F32, 1, 500, 6.0);
-    for (size_t j = 0; j < 500; j++)
-      tensor_set(&wide.logits, 0, 0, 0, j, tensor_get(&narrow.logits, 0, 0, 0, j));
-    ck_assert_int_eq(kernel->softmax(&narrow.call), SP_OK);
-    ck_assert_int_eq(kernel->softmax(&wide.call), SP_OK);
-    for (size_t j = 0; j < 500; j++)
-      ck_assert(tensor_get(&narrow.weights, 0, 0, 0, j) ==
-                rounded(narrow.weights.dtype, tensor_get(&wide.weights, 0, 0, 0, j)));
-    fixture_free(&narrow);
-    fixture_free(&wide);
-  }
+  ck_assert_uint_ge(compare_with_wide(kernel, SP_F16, 400, 1000), 4);
+  ck_assert_uint_ge(compare_with_wide(kernel, SP_BF16, 500, 2000), 4);
 }
 END_TEST
 
