@@ -66,10 +66,12 @@ static void first_batch_only(sp_row *row) {
   if (row->b > 0) no_sink(row);
 }
 static const sp_hooks a5_hooks = {.prepare = first_batch_only};
-SP_EXHIBIT(a5, 'A', "A5-sink-first-beam-only", .clause = "AL-2",
-           .summary = "only the rows of the first batch entry (beam) get the sink logit",
-           .cite = "NVIDIA/TensorRT-LLM#19220", .reveals = "two or more batch entries",
-           .ops = SP_IN_ATTENTION, .needs = SP_OPT_SINK_LOGIT | SP_OPT_BATCH);
+SP_EXHIBIT(
+    a5, 'A', "A5-sink-first-beam-only", .clause = "AL-2",
+    .summary =
+        "only the rows of the first batch entry (beam) get the sink logit (a review's remark)",
+    .cite = "NVIDIA/TensorRT-LLM#19220", .reveals = "two or more batch entries",
+    .ops = SP_IN_ATTENTION, .needs = SP_OPT_SINK_LOGIT | SP_OPT_BATCH);
 
 static const sp_hooks a7_hooks = {.prepare = no_sink};
 SP_EXHIBIT(a7, 'A', "A7-sink-omitted", .clause = "AL-2",
@@ -121,7 +123,7 @@ static void not_for_16_bit(sp_row *row) {
 static const sp_hooks a11_hooks = {.prepare = not_for_16_bit};
 SP_EXHIBIT(a11, 'A', "A11-sink-omitted-for-16-bit-kv", .clause = "AL-2",
            .summary = "the kernels for narrow k and v were never given the sink logit",
-           .cite = "kekzl/imp#1345", .reveals = "k and v in f16 or bf16", .ops = SP_IN_HEADS,
+           .cite = "kekzl/imp#1303", .reveals = "k and v in f16 or bf16", .ops = SP_IN_HEADS,
            .needs = SP_OPT_SINK_LOGIT, .dtypes = SP_DTYPES_16);
 
 static void not_with_window(sp_row *row) {
@@ -180,7 +182,8 @@ static void fold_with_value(const sp_row *row, sp_state *state) {
 }
 static const sp_hooks a15_hooks = {.fold = fold_with_value};
 SP_EXHIBIT(a15, 'A', "A15-sink-has-a-value", .clause = "AL-2",
-           .summary = "the sink logit also adds its weight times the first value to the output",
+           .summary = "the sink logit also adds its weight times the first value to the output, as "
+                      "a review once asked for",
            .cite = "sgl-project/sgl-kernel-npu#216", .reveals = "any sink logit near the lse",
            .ops = SP_IN_HEADS, .needs = SP_OPT_SINK_LOGIT, .min_n = 1);
 

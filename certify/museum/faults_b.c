@@ -46,8 +46,7 @@ static double sink_is_pivot(const sp_row *row, double m, uint64_t lo, uint64_t h
 static const sp_hooks b3_hooks = {.pivot = sink_is_pivot};
 SP_EXHIBIT(b3, 'B', "B3-sink-is-the-only-max", .clause = "AL-2",
            .summary = "the sink logit alone is subtracted, so logits far above it overflow",
-           .cite = "fla-org/flash-linear-attention#831",
-           .reveals = "logits more than 89 above the sink logit", .ops = SP_IN_ALL,
+           .cite = "", .reveals = "logits more than 89 above the sink logit", .ops = SP_IN_ALL,
            .needs = SP_OPT_SINK_LOGIT, .min_n = 1);
 
 static void empty_total_nan(const sp_row *row, sp_answer *answer) {
@@ -68,7 +67,7 @@ static double lowest(const sp_row *row, double m, uint64_t lo, uint64_t hi) {
 static const sp_hooks b6_hooks = {.prepare = phantom, .pivot = lowest};
 SP_EXHIBIT(b6, 'B', "B6-phantom-sink", .clause = "AL-4",
            .summary = "no sink logit is encoded as -FLT_MAX and still added, which counts 1 where "
-                      "the maximum is -FLT_MAX too",
+                      "the maximum is -FLT_MAX too (a review's remark)",
            .cite = "NVIDIA/TensorRT-LLM#7937", .reveals = "an empty row without a sink logit",
            .ops = SP_IN_ROWS, .needs = SP_OPT_MASK | SP_OPT_LSE_TOTAL);
 

@@ -25,11 +25,11 @@ static void padded_tile(const sp_row *row, sp_state *state, uint64_t lo, uint64_
   pad_with_zeros(row, state, hi, 16);
 }
 static const sp_hooks i13_hooks = {.tile_done = padded_tile};
-SP_EXHIBIT(
-    i13, 'I', "I13-partial-tile-unmasked", .clause = "AT-3",
-    .summary = "the columns of a partial tile of keys are not masked and count as logits of 0",
-    .cite = "NVIDIA/cudnn-frontend#838", .reveals = "n_kv not a multiple of 16", .ops = SP_IN_HEADS,
-    .min_n = 1);
+SP_EXHIBIT(i13, 'I', "I13-partial-tile-unmasked", .clause = "AT-3",
+           .summary = "the columns of a partial tile of keys are not masked and count as logits of "
+                      "0 (a review's remark)",
+           .cite = "NVIDIA/cudnn-frontend#838", .reveals = "n_kv not a multiple of 16",
+           .ops = SP_IN_HEADS, .min_n = 1);
 
 static void raw_tail(const sp_row *row, sp_answer *answer) {
   double m = -INFINITY;
@@ -50,8 +50,7 @@ static double no_tail(const sp_row *row, uint64_t j, uint64_t c) {
 static const sp_hooks i3b_hooks = {.value = no_tail};
 SP_EXHIBIT(i3b, 'I', "I3-tail-values-skipped", .clause = "SM-4",
            .summary = "the last n mod 4 keys are in the sum of weights and not in the output",
-           .cite = "Tencent/ncnn#4578", .reveals = "n_kv not a multiple of 4", .ops = SP_IN_HEADS,
-           .min_n = 1);
+           .cite = "", .reveals = "n_kv not a multiple of 4", .ops = SP_IN_HEADS, .min_n = 1);
 
 static double head_aligned(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
   if (in != &row->softmax->logits) return sp_base_load(row, in, at);

@@ -45,7 +45,8 @@ static bool by_thread(const sp_row *row, uint64_t split, uint64_t *lo, uint64_t 
 }
 static const sp_hooks j5_hooks = {.range = by_thread};
 SP_EXHIBIT(j5, 'J', "J5-threads-lose-remainder", .clause = "AT-8",
-           .summary = "keys are dealt out to threads in equal parts and the remainder is lost",
+           .summary = "keys are dealt out to threads in equal parts and the remainder is lost (a "
+                      "guess at the thread's cause)",
            .cite = "ggml-org/llama.cpp#9222", .reveals = "n_threads that does not divide n",
            .ops = SP_IN_ROWS, .min_n = 3);
 
