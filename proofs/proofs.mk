@@ -29,7 +29,7 @@ ifneq ($(filter proofs%,$(MAKECMDGOALS)),)
 endif
 
 .PHONY: proofs proofs-holes proofs-check proofs-accept proofs-bytes proofs-header proofs-wp \
-        proofs-coqchk proofs-cosim mutate-proofs
+        proofs-coqchk proofs-cosim proofs-replay mutate-proofs
 proofs: proofs-holes $(PROOF_COPY:.v=.vo) ## check every theorem with Coq's kernel
 
 # A hole would make everything after it worthless, so no file may even mention one.
@@ -100,6 +100,15 @@ proofs-cosim: $(PROOFS)/export/Executable.vo ## compare the instruction model wi
 	@$(CC) -O2 -std=c11 -mavx512f -ffp-contract=off -o $(PROOFS)/cosim_cpu $(PROOF_DIR)/isa/cosim.c $(EXP_LEAF)
 	@$(PROOFS)/cosim_cpu $(COSIM_LANES) $(COSIM_SEED) > $(PROOFS)/cosim.txt
 	@$(PROOFS)/cosim_model $(COSIM_LANES) < $(PROOFS)/cosim.txt
+
+# The eviction state machine against the C of both rooms (tier T).
+proofs-replay: $(PROOFS)/export/Executable.vo ## replay random streams on the extracted state machine
+	@cp $(PROOF_DIR)/cache/replay.ml $(PROOFS)/ && cd $(PROOFS) && rm -f sp_model.mli && \
+	  ocamlfind ocamlopt -w -a sp_model.ml replay.ml -o replay_model
+	@$(CC) -std=c11 -D_GNU_SOURCE -I. -Iinclude -o $(PROOFS)/replay_c $(PROOF_DIR)/cache/replay.c \
+	  ref/cache.c -lmpfi -lmpfr -lgmp
+	@$(PROOFS)/replay_c 2000 $(COSIM_SEED) > $(PROOFS)/replay.txt
+	@$(PROOFS)/replay_model 2000 < $(PROOFS)/replay.txt
 
 mutate-proofs: proofs ## seed faults into copies; each must turn a named proof or check red
 	@$(PROOF_DIR)/mutate.sh $(PROOFS)

@@ -1,6 +1,6 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
 (** The named classes: what each allows for the height of a sum, that a kernel's loops stay inside,
-    and the bound for each class. proves: NU-5, NU-6, NU-7, NU-8 *)
+    and the bound for each class. proves: NU-5, NU-6, NU-7 *)
 From Coq Require Import Reals Lra Lia List PeanoNat Bool Permutation.
 From Interval Require Import Tactic.
 From Sinkproof Require Import Spec Sums Near Model Row Drift Merge IntervalZ.
@@ -41,6 +41,34 @@ Proof.
   - apply Rle_trans with ((INR (base_height w n) + INR T) * u' c + INR T * (2 * u' c + Rmax 0 (eps c - 2 * u))).
     + apply Rplus_le_compat; [apply Rmult_le_compat_r; lra | apply Rmult_le_compat_l; lra].
     + right; ring.
+Qed.
+
+(** ** The judge's delta
+
+    The reference [m] is the computed value of the exact maximum [top], over the keys or over the keys
+    and the sink logit ([M]); [a_max] bounds its error. [a] is the error of this key's own computed
+    logit, [rest] what the class adds for |x| and |L|. *)
+Theorem NU7_judge_delta c m top M a a_max rest k : sane c -> Rabs (m - top) <= a_max ->
+  logit_of k <= top <= M -> slack k <= u' c * (c_d c * a) + rest + a ->
+  argument c m k <= u' c * (c_d c * ((M - logit_of k) + a + a_max)) + rest + a.
+Proof.
+  intros (Hu & _ & Hd & _) Hm Ht Hs; unfold argument.
+  assert (A : Rabs (m - logit_of k) <= (M - logit_of k) + a_max).
+  { replace (m - logit_of k) with ((m - top) + (top - logit_of k)) by ring.
+    apply Rle_trans with (1 := Rabs_triang _ _); rewrite (Rabs_pos_eq (top - logit_of k)) by lra; lra. }
+  apply Rmult_le_compat_l with (r := c_d c * u' c) in A; [lra | now apply Rmult_le_pos].
+Qed.
+
+(** The sink logit may lie above a maximum that it did not join: its depth is D_s. *)
+Theorem NU7_judge_delta_sink c m top a a_max rest k D : sane c -> Rabs (m - top) <= a_max ->
+  Rabs (top - logit_of k) <= D -> slack k <= u' c * (c_d c * a) + rest + a ->
+  argument c m k <= u' c * (c_d c * (D + a + a_max)) + rest + a.
+Proof.
+  intros (Hu & _ & Hd & _) Hm Ht Hs; unfold argument.
+  assert (A : Rabs (m - logit_of k) <= D + a_max).
+  { replace (m - logit_of k) with ((m - top) + (top - logit_of k)) by ring.
+    apply Rle_trans with (1 := Rabs_triang _ _); lra. }
+  apply Rmult_le_compat_l with (r := c_d c * u' c) in A; [lra | now apply Rmult_le_pos].
 Qed.
 
 (** ** The shapes of sums *)

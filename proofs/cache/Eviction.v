@@ -3,7 +3,7 @@
     batched evictions, a cache that pins S and keeps W shows exactly the first S and the last W
     tokens. Nothing here needs an axiom.
     proves: EV-1, EV-4, EV-5, EV-7 *)
-From Coq Require Import List Arith Lia PeanoNat Sorted.
+From Coq Require Import List Arith Lia PeanoNat Sorted ZArith.
 From Sinkproof Require Import Spec.
 Import ListNotations.
 
@@ -271,3 +271,25 @@ Proof. unfold visible; lia. Qed.
 Theorem EV8_first_token S W t j first : j <= t ->
   visible S W t j <-> (first + j <= first + t /\ (first + j < first + S \/ (first + t) - (first + j) < W)).
 Proof. unfold visible; lia. Qed.
+
+(** ** By position *)
+
+(** Positions that are token indices give the same visibility. proves: AT-5, EV-2 *)
+Theorem AT5_window_by_position S W t j :
+  visible_at true (Z.of_nat S) (Z.of_nat W) (Z.of_nat t) (Z.of_nat j) <-> visible S W t j.
+Proof. unfold visible_at, visible; split; [intros [H1 H2]; specialize (H1 eq_refl) | intros [H1 H2]]; lia. Qed.
+
+(** A pinned token obeys the causal bound too. proves: AT-5 *)
+Theorem AT5_pinned_tokens_obey_causality S W pos_q pos_k :
+  visible_at true S W pos_q pos_k -> (pos_k <= pos_q)%Z.
+Proof. intros [H _]; now apply H. Qed.
+
+(** Default positions are bottom-right: the last query sees the last key, and rows before the first
+    key see nothing. proves: AT-4 *)
+Theorem AT4_last_query_sees_last_key S W n_q n_kv : (1 <= W)%Z ->
+  visible_at true S W (n_kv - n_q + (n_q - 1)) (n_kv - 1).
+Proof. intro H; split; [intros _|left]; lia. Qed.
+
+Theorem AT4_leading_rows_are_empty S W n_q n_kv i pos_k : (i < n_q - n_kv)%Z -> (0 <= pos_k)%Z ->
+  ~ visible_at true S W (n_kv - n_q + i) pos_k.
+Proof. intros H Hk [C _]; specialize (C eq_refl); lia. Qed.

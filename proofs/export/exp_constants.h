@@ -12,15 +12,15 @@
 #ifndef SINKPROOF_FAST_EXP_CONSTANTS_H
 #define SINKPROOF_FAST_EXP_CONSTANTS_H
 
-#define SP_FAST_EXP_LOG2E 0x1.715476p+0f /* 1 / ln 2, nearest binary32 */
-#define SP_FAST_EXP_LN2_HI 0x1.62e430p-1f /* a multiple of 2^-21 */
+#define SP_FAST_EXP_LOG2E  0x1.715476p+0f   /* 1 / ln 2, nearest binary32 */
+#define SP_FAST_EXP_LN2_HI 0x1.62e430p-1f   /* a multiple of 2^-21 */
 #define SP_FAST_EXP_LN2_LO -0x1.05c610p-29f /* ln 2 - LN2_HI, to 2^-50 */
-#define SP_FAST_EXP_C2 0x1.fffffcp-2f /* 1/2! */
-#define SP_FAST_EXP_C3 0x1.555490p-3f /* 1/3! */
-#define SP_FAST_EXP_C4 0x1.55589ep-5f /* 1/4! */
-#define SP_FAST_EXP_C5 0x1.123abcp-7f /* 1/5! */
-#define SP_FAST_EXP_C6 0x1.6a624cp-10f /* 1/6! */
-#define SP_FAST_EXP_FLOOR -0x1.a00000p+6f /* e^-104 < 2^-150 */
+#define SP_FAST_EXP_C2     0x1.fffffcp-2f   /* 1/2! */
+#define SP_FAST_EXP_C3     0x1.555490p-3f   /* 1/3! */
+#define SP_FAST_EXP_C4     0x1.55589ep-5f   /* 1/4! */
+#define SP_FAST_EXP_C5     0x1.123abcp-7f   /* 1/5! */
+#define SP_FAST_EXP_C6     0x1.6a624cp-10f  /* 1/6! */
+#define SP_FAST_EXP_FLOOR  -0x1.a00000p+6f  /* e^-104 < 2^-150 */
 
 #define SP_FAST_EXP_EPS_DEN 10700000.0 /* proved */
 

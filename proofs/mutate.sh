@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# mutate.sh BUILT [NAME]: seed one fault at a time into a copy of the built proofs (or of the C and
+# assembly that they speak about) and demand that a named proof or check turns red. A proof that
+# nobody has seen fail is weak evidence. Prints who noticed; fails if a fault survives or if another
+# file than the named one notices.
+set -u
+built=$(cd "$1" && pwd)
+only=${2:-}
+here=$(pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bad=0 count=0
+
+wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+
+verdict() { # name, who was expected, who noticed
+  count=$((count + 1))
+  if [ "$2" = "$3" ]; then
+    printf '  %-26s noticed by %s\n' "$1" "$3"
+  else
+    printf '  %-26s SURVIVED or noticed by the wrong one: %s, expected %s\n' "$1" "${3:-nobody}" "$2"
+    bad=1
+  fi
+}
+
+seed() { # file, sed script
+  cp "$1" "$work/before"
+  sed -i "$2" "$1"
+  if cmp -s "$1" "$work/before"; then
+    echo "mutate.sh: no effect on $1: $2" >&2
+    exit 2
+  fi
+}
+
+# name | file.v=sed [file.v=sed] | target | file that must notice
+coq() {
+  wanted "$1" || return 0
+  name=$1 target=$2 expected=$3
+  shift 3
+  rm -rf "$work/copy"
+  cp -a "$built" "$work/copy"
+  cd "$work/copy" || exit 2
+  while [ $# -gt 0 ]; do
+    seed "$1" "$2"
+    shift 2
+  done
+  coqdep -Q . Sinkproof ./*.v ./*/*.v > depends 2>/dev/null
+  printf 'include depends\n%%.vo: %%.v\n\t@coqc -q -w none -Q . Sinkproof $<\n' > mutant.mk
+  if make -f mutant.mk "./$target.vo" > log 2>&1; then
+    noticed=
+  else
+    noticed=$(sed -nE 's/^File "\.\/([^"]+)\.v", line.*/\1/p' log | head -n 1)
+  fi
+  cd "$here" || exit 2
+  verdict "$name" "$expected" "$noticed"
+}
+
+# The checks that are not Coq's: each works on a copy of the sources it reads.
+tree() {
+  rm -rf "$work/tree"
+  mkdir -p "$work/tree"
+  cp -a proofs fast include "$work/tree/"
+  ln -s "$built" "$work/tree/built"
+}
+
+check() { # name, make target, file, sed
+  wanted "$1" || return 0
+  tree
+  cd "$work/tree" || exit 2
+  seed "$3" "$4"
+  mkdir -p build
+  cp -a "$built" build/proofs
+  printf 'BUILD = build\nCC = cc\ninclude proofs/proofs.mk\n' > mutant.mk
+  if make -f mutant.mk "$2" > log 2>&1; then noticed=; else noticed=$2; fi
+  cd "$here" || exit 2
+  verdict "$1" "$2" "$noticed"
+}
+
+echo 'definitions'
+coq merge-drops-rescale math/Merge math/Merge \
+  Spec.v 's/factor (ref a) m \* mass a + factor (ref b) m \* mass b/factor (ref a) m * mass a + mass b/'
+coq sink-logit-forgotten math/Sums math/Sums Spec.v 's/:= exp_sink s + Z_keys l\./:= Z_keys l./'
+coq absent-keys-counted math/Softmax math/Softmax Spec.v "s/  | (_, _) :: r' => present r'/  | (_, v) :: r' => (0, v) :: present r'/"
+coq window-one-too-wide cache/Eviction cache/Eviction Spec.v 's/(j < S \\\/ t - j < W))%nat/(j < S \\\/ t - j <= W))%nat/'
+coq slot-off-by-one cache/Ring cache/Ring Spec.v 's/(S + (t - S) mod W)%nat/(S + (t - S) mod (W + 1))%nat/'
+coq sink-slot-on-wrap cache/Ring cache/Ring Spec.v 's/if (t <? S)%nat then t else (S + (t - S) mod W)%nat/(t mod (S + W))%nat/'
+coq append-keeps-one-more cache/Eviction cache/Eviction Spec.v 's/(lastn W (recent c ++ \[x\]))/(lastn (W + 1) (recent c ++ [x]))/'
+coq eviction-too-eager cache/Eviction cache/Eviction Spec.v 's/length (recent c) - W/length (recent c)/'
+
+echo 'theorems'
+coq perturbation-too-small math/Perturb math/Perturb math/Perturb.v 's/tv r <= tanh (e \/ 2)/tv r <= tanh (e \/ 3)/'
+coq free-rescale bound/Model bound/Model bound/Model.v "s/computed m' ks (S h) (S r) (S g) true false/computed m' ks (S h) r (S g) true false/"
+coq weakened-hypothesis bound/Model bound/Model bound/Model.v 's|2 \* eta c + eta_p c <= 1/16|2 * eta c + eta_p c <= 16|'
+coq one-exp-error-forgotten bound/Row bound/Row bound/Row.v 's/d + dbar + 2 \* eps c + H/d + dbar + eps c + H/'
+coq underflow-forgotten bound/Row bound/Row bound/Row.v 's/+ u_p c + K\.$/+ u_p c./'
+coq rescales-uncounted bound/Classes bound/Classes bound/Classes.v 's/base_height w n + 3 \* T\./base_height w n + T./'
+
+echo 'the exponential'
+coq coefficient-one-ulp float/ExpPoly float/ExpPoly float/ExpConstants.v 's/(8388607, -24)/(8388606, -24)/'
+coq coefficient-everywhere obj/ExpCorrect obj/ExpCorrect \
+  float/ExpConstants.v 's/5937299/5937298/' float/ExpPoly.v 's/5937299/5937298/'
+coq epsilon-too-tight float/ExpReduce float/ExpReduce float/ExpConstants.v 's/10700000/12000000/'
+coq epsilon-too-loose float/Exp float/Exp float/ExpConstants.v 's/10700000/8000000/'
+coq second-reduction-dropped float/ExpReduce float/ExpReduce float/ExpReduce.v 's/:= rnd (r1 x - kf x \* lo)\./:= rnd (r1 x)./'
+coq clamp-too-high float/Exp float/Exp float/Exp.v 's/Rmax (-104) x/Rmax (-80) x/'
+
+echo 'the bytes'
+coq opcode obj/ExpCode obj/ExpCode obj/ExpBytes.v 's/168; 13; 79/152; 13; 79/'
+coq operands-swapped obj/ExpCode obj/ExpCode obj/ExpBytes.v 's/116; 72; 95; 192/124; 72; 95; 193/'
+coq constant-bit obj/ExpCode obj/ExpCode obj/ExpBytes.v 's/59; 170; 184; 63/58; 170; 184; 63/'
+check instructions-exchanged proofs-bytes proofs/obj/exp16.S 's/vfnmadd231ps  .Lk+8(%rip)/vfnmadd231ps  .Lk+12(%rip)/'
+
+echo 'drift, holes and contracts'
+check constant-in-c proofs-header fast/exp_constants.h 's/0x1.55589ep-5/0x1.5558a0p-5/'
+check committed-header proofs-header proofs/export/exp_constants.h 's/10700000/10800000/'
+check admitted-in-a-corner proofs-holes proofs/math/Rope.v '$s/Qed\./Admitted./'
+check ring-slot-in-c proofs-wp fast/ring.h 's/(token - ring->n_sink_tokens) % ring->window;/token % ring->window;/'
+check pinned-slot-in-c proofs-wp fast/ring.h 's/if (token < ring->n_sink_tokens) return token;/if (token < ring->n_sink_tokens) return 0;/'
+
+echo "$count faults seeded"
+exit $bad
