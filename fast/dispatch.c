@@ -48,31 +48,34 @@ static const char *forced_name(void) {
 }
 
 /* spec: CT-10 what was asked for by name runs, or the answer is an error. */
-static sp_status find(const char *name, const sp_fast_impl **impl) {
-  if (name == NULL) name = forced_name();
-  if (name == NULL) {
-    *impl = sp_fast_pick(sp_fast_cpu_features());
-    return SP_OK;
-  }
+sp_status sp_fast_find(const char *name, uint32_t features, const sp_fast_impl **impl) {
   for (size_t i = 0; i < n_variants; i++) {
     if (strcmp(variants[i]->name, name) != 0) continue;
-    if (!runs_with(variants[i], sp_fast_cpu_features())) return SP_UNSUPPORTED;
+    if (!runs_with(variants[i], features)) return SP_UNSUPPORTED;
     *impl = variants[i];
     return SP_OK;
   }
   return SP_INVALID;
 }
 
+static sp_status find_here(const char *name, const sp_fast_impl **impl) {
+  uint32_t features = sp_fast_cpu_features();
+  if (name == NULL) name = forced_name();
+  if (name != NULL) return sp_fast_find(name, features, impl);
+  *impl = sp_fast_pick(features);
+  return SP_OK;
+}
+
 sp_status sp_fast_select(const char *name, const sp_kernel **kernel) {
   const sp_fast_impl *impl = NULL;
-  sp_status status = find(name, &impl);
+  sp_status status = find_here(name, &impl);
   if (status == SP_OK) *kernel = impl->kernel;
   return status;
 }
 
 const char *sp_fast_active(void) {
   const sp_fast_impl *impl = NULL;
-  return find(NULL, &impl) == SP_OK ? impl->name : NULL;
+  return find_here(NULL, &impl) == SP_OK ? impl->name : NULL;
 }
 
 /* Variants in order, those that cannot run here left out. */
@@ -87,5 +90,5 @@ const sp_kernel *sp_fast_kernel(uint32_t abi_major, uint32_t index) {
   const sp_fast_impl *impl = NULL;
   if (abi_major != SP_ABI_MAJOR) return NULL;
   if (forced_name() == NULL) return nth_available(index);
-  return index == 0 && find(NULL, &impl) == SP_OK ? impl->kernel : NULL;
+  return index == 0 && find_here(NULL, &impl) == SP_OK ? impl->kernel : NULL;
 }

@@ -72,6 +72,9 @@ const sp_fast_impl *sp_fast_variant(size_t index);
 /* The best variant whose needs are among `features`; never NULL. (dispatch.c) */
 const sp_fast_impl *sp_fast_pick(uint32_t features);
 
+/* The variant of this name: SP_INVALID if there is none, SP_UNSUPPORTED if it needs more. */
+sp_status sp_fast_find(const char *name, uint32_t features, const sp_fast_impl **impl);
+
 /* What the variants put behind the ABI (kernel.c, cache.c). The entry points of a variant pass
  * themselves on, because the ABI's functions have no context. */
 sp_status sp_fast_softmax(const sp_fast_impl *impl, const sp_softmax_call *call);

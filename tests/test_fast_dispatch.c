@@ -101,6 +101,22 @@ START_TEST(unknown_name_is_an_error) {
 }
 END_TEST
 
+/* … also on a machine that has less than this one. */
+START_TEST(a_variant_that_needs_more_is_an_error) {
+  for (size_t i = 0; i < sp_fast_n_variants(); i++) {
+    const sp_fast_impl *impl = NULL;
+    const char *name = sp_fast_variant_name(i);
+    uint32_t needs = sp_fast_variant(i)->needs;
+    ck_assert_int_eq(sp_fast_find(name, needs, &impl), SP_OK);
+    ck_assert_str_eq(impl->name, name);
+    impl = NULL;
+    sp_status expected = needs == 0 ? SP_OK : SP_UNSUPPORTED;
+    ck_assert_int_eq(sp_fast_find(name, 0, &impl), expected);
+    ck_assert_int_eq(impl != NULL, needs == 0);
+  }
+}
+END_TEST
+
 START_TEST(an_empty_variable_forces_nothing) {
   const char *best = sp_fast_active();
   ck_assert_int_eq(setenv("SP_FAST_VARIANT", "", 1), 0);
@@ -155,6 +171,7 @@ Suite *suite_fast_dispatch(void) {
   TCase *forced = tcase_create("CT-10");
   add_for_each_variant(forced, every_available_variant_can_be_forced);
   tcase_add_test(forced, unknown_name_is_an_error);
+  tcase_add_test(forced, a_variant_that_needs_more_is_an_error);
   tcase_add_test(forced, an_empty_variable_forces_nothing);
   suite_add_tcase(suite, forced);
   TCase *door = tcase_create("KC-1");
