@@ -24,7 +24,7 @@ $(PROOFS)/%.vo: $(PROOFS)/%.v
 	@echo "  COQC $*"
 	@cd $(PROOFS) && coqc -q -w -notation-overridden,-ambiguous-paths -Q . Sinkproof $*.v
 
-ifneq ($(filter proofs%,$(MAKECMDGOALS)),)
+ifneq ($(filter proofs% mutate-proofs,$(MAKECMDGOALS)),)
 -include $(PROOFS)/depends.mk
 endif
 
@@ -101,13 +101,12 @@ proofs-cosim: $(PROOFS)/export/Executable.vo ## compare the instruction model wi
 	@$(PROOFS)/cosim_cpu $(COSIM_LANES) $(COSIM_SEED) > $(PROOFS)/cosim.txt
 	@$(PROOFS)/cosim_model $(COSIM_LANES) < $(PROOFS)/cosim.txt
 
-# The eviction state machine against the C of both rooms (tier T).
-proofs-replay: $(PROOFS)/export/Executable.vo ## replay random streams on the extracted state machine
+# The eviction state machine against the caches of our two kernels and the fast path's ring (tier T).
+proofs-replay: $(PROOFS)/export/Executable.vo $(KERNEL_REF) $(KERNEL_FAST) ## replay streams on the extracted cache
 	@cp $(PROOF_DIR)/cache/replay.ml $(PROOFS)/ && cd $(PROOFS) && rm -f sp_model.mli && \
 	  ocamlfind ocamlopt -w -a sp_model.ml replay.ml -o replay_model
-	@$(CC) -std=c11 -D_GNU_SOURCE -I. -Iinclude -o $(PROOFS)/replay_c $(PROOF_DIR)/cache/replay.c \
-	  ref/cache.c -lmpfi -lmpfr -lgmp
-	@$(PROOFS)/replay_c 2000 $(COSIM_SEED) > $(PROOFS)/replay.txt
+	@$(CC) -std=c11 -D_GNU_SOURCE -I. -Iinclude -o $(PROOFS)/replay_c $(PROOF_DIR)/cache/replay.c -ldl
+	@$(PROOFS)/replay_c 2000 $(COSIM_SEED) $(abspath $(KERNEL_REF) $(KERNEL_FAST)) > $(PROOFS)/replay.txt
 	@$(PROOFS)/replay_model 2000 < $(PROOFS)/replay.txt
 
 mutate-proofs: proofs ## seed faults into copies; each must turn a named proof or check red
