@@ -29,7 +29,7 @@ ifneq ($(filter proofs% mutate-proofs,$(MAKECMDGOALS)),)
 endif
 
 .PHONY: proofs proofs-holes proofs-check proofs-accept proofs-bytes proofs-header proofs-wp \
-        proofs-coqchk proofs-cosim proofs-replay mutate-proofs
+        proofs-coqchk proofs-cosim proofs-replay proofs-exhaustive mutate-proofs
 proofs: proofs-holes $(PROOF_COPY:.v=.vo) ## check every theorem with Coq's kernel
 
 # A hole would make everything after it worthless, so no file may even mention one.
@@ -41,10 +41,12 @@ proofs-check: proofs ## compare all theorems and their axioms with proofs/claims
 	@$(PROOF_DIR)/claims.sh $(PROOFS) > $(PROOFS)/claims.txt
 	@diff -u $(PROOF_DIR)/claims.txt $(PROOFS)/claims.txt
 	@! grep 'assumes' $(PROOF_DIR)/claims.txt | grep -vE 'nothing|sig_not_dec|sig_forall_dec|functional_extensionality_dep|Classical_Prop.classic'
+	@$(PROOF_DIR)/export/proved.sh $(PROOF_DIR)/claims.txt | diff -u certify/proved.h -
 	@echo "  $$(grep -c theorem $(PROOF_DIR)/claims.txt) theorems, axioms as recorded"
 
 proofs-accept: proofs ## record the theorems and axioms of today in proofs/claims.txt
 	@$(PROOF_DIR)/claims.sh $(PROOFS) > $(PROOF_DIR)/claims.txt
+	@$(PROOF_DIR)/export/proved.sh $(PROOF_DIR)/claims.txt > certify/proved.h
 
 # The bytes in the theorem are those of the leaf, under two assemblers.
 proofs-bytes: ## compare the assembled leaf with the bytes in the theorem
@@ -100,6 +102,14 @@ proofs-cosim: $(PROOFS)/export/Executable.vo ## compare the instruction model wi
 	@$(CC) -O2 -std=c11 -mavx512f -ffp-contract=off -o $(PROOFS)/cosim_cpu $(PROOF_DIR)/isa/cosim.c $(EXP_LEAF)
 	@$(PROOFS)/cosim_cpu $(COSIM_LANES) $(COSIM_SEED) > $(PROOFS)/cosim.txt
 	@$(PROOFS)/cosim_model $(COSIM_LANES) < $(PROOFS)/cosim.txt
+
+# The exponential on every binary32 argument (tier T); EXHAUSTIVE_SHARD=i/n takes one shard of n.
+EXHAUSTIVE_SHARD ?= 0/1
+proofs-exhaustive: $(LIB_FAST) ## the exponential on all 2^32 arguments against MPFR and the leaf
+	@mkdir -p $(PROOFS)
+	@$(CC) -O2 -std=c11 -D_GNU_SOURCE -mavx512f -ffp-contract=off -I. -Iinclude -o $(PROOFS)/exhaustive \
+	  $(PROOF_DIR)/float/exhaustive.c $(EXP_LEAF) $(LIB_FAST) -lmpfr -lgmp -lm
+	@$(PROOFS)/exhaustive $(EXHAUSTIVE_SHARD)
 
 # The eviction state machine against the caches of our two kernels and the fast path's ring (tier T).
 proofs-replay: $(PROOFS)/export/Executable.vo $(KERNEL_REF) $(KERNEL_FAST) ## replay streams on the extracted cache
