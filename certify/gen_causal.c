@@ -29,8 +29,8 @@ static bool rising_scores(sp_gen *g) {
 bool sp_make_causal_align(sp_case *c, const sp_generator_request *request) {
   static const struct {
     size_t n_q, n_kv;
-  } shape[] = {{3, 8},  {1, 5},   {8, 3},   {5, 5},  {1, 40}, {5, 40},  {17, 16},
-               {2, 17}, {16, 33}, {30, 12}, {1, 65}, {9, 64}, {33, 34}, {2, 1}};
+  } shape[] = {{3, 8},   {1, 5},   {8, 3},  {5, 5},  {1, 40},  {5, 40}, {17, 16},  {2, 17},
+               {16, 33}, {30, 12}, {1, 65}, {9, 64}, {33, 34}, {2, 1},  {64, 130}, {100, 70}};
   enum { N = sizeof shape / sizeof *shape };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;

@@ -124,8 +124,9 @@ bool sp_make_masked_poison(sp_case *c, const sp_generator_request *request) {
   return request->op == SP_OP_ATTENTION ? poisoned_attention(&g) : poisoned_stream(&g);
 }
 
-/* One NaN, in each kind of place in turn: a query (its row is invalid), a key (the rows that see
- * it), one component of a value (that component of the rows that see it), a sink logit. */
+/* One NaN (or, in q, k and logits, an infinity) in each kind of place in turn: a query (its row is
+ * invalid), a key (the rows that see it are), one component of a value (that component of these
+ * rows is NaN), a sink logit (the rows of its head are invalid). */
 bool sp_make_visible_nan(sp_case *c, const sp_generator_request *request) {
   enum { N = 6 };
   sp_gen g;
@@ -134,7 +135,11 @@ bool sp_make_visible_nan(sp_case *c, const sp_generator_request *request) {
   if (!sp_gen_scores(&g, sp_gen_wanted(&g), 1.5) || !sp_gen_finish(&g)) return false;
   uint64_t place = g.index % N;
   double x = place % 2 == 0 ? NAN : INFINITY;
-  if (c->op == SP_OP_SOFTMAX) {
+  if (place == 4 && sp_gen_has(&g, SP_OPT_SINK_LOGIT)) {
+    static const double delta[] = {0.3, -0.4, 1.1};
+    if (!sp_gen_sinks_near(&g, SP_F32, delta, 3)) return false;
+    sp_gen_set(&c->sink_logit, sp_rng_below(&g.rng, c->sink_logit.count), NAN);
+  } else if (c->op == SP_OP_SOFTMAX) {
     sp_gen_set(&c->logits, sp_rng_below(&g.rng, c->logits.count), x);
   } else if (place < 2) {
     sp_gen_set(&c->q, sp_rng_below(&g.rng, c->q.count), x);
@@ -143,8 +148,6 @@ bool sp_make_visible_nan(sp_case *c, const sp_generator_request *request) {
   } else {
     sp_gen_set(&c->v, sp_rng_below(&g.rng, c->v.count), NAN);
   }
-  if (place == 5 && c->sink_logit.bits != NULL)
-    sp_gen_set(&c->sink_logit, sp_rng_below(&g.rng, c->sink_logit.count), NAN);
   return true;
 }
 

@@ -58,7 +58,8 @@ bool sp_make_dims(sp_case *c, const sp_generator_request *request) {
 /* Packed rows of odd length: the second row starts wherever the first one ends. Rows differ in
  * offset by hundreds, so that a value from a neighbour row is fatal. */
 bool sp_make_odd_rows(sp_case *c, const sp_generator_request *request) {
-  static const size_t odd[] = {1, 3, 5, 7, 9, 13, 15, 17, 19, 31, 33, 47, 63, 65, 127, 129, 255};
+  static const size_t odd[] = {1,  3,  5,  7,  9,   13,  15,  17,   19,  31,
+                               33, 47, 63, 65, 127, 129, 255, 1023, 4097};
   enum { N = sizeof odd / sizeof *odd };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
