@@ -62,7 +62,23 @@ static double cap_after_bias(const sp_suspect *s, size_t j) {
 }
 
 static double scale_after_bias(const sp_suspect *s, size_t j) {
-  return s->in.scale * (dot(s, j) + s->in.key_bias[j]) - s->in.key_bias[j];
+  double x = s->in.scale * (dot(s, j) + s->in.key_bias[j]);
+  return (s->in.softcap > 0 ? cap(x, s->in.softcap) : x) - s->in.key_bias[j];
+}
+
+static double alibi(const sp_suspect *s, size_t j) {
+  return -s->in.alibi_slope * fabs((double)(s->in.pos_q - sp_suspect_position(s, j)));
+}
+
+static double cap_after_alibi(const sp_suspect *s, size_t j) {
+  return cap(s->in.scale * dot(s, j) + alibi(s, j), s->in.softcap) - alibi(s, j);
+}
+
+/* Not |pos_q - pos_k|: the future is favoured. */
+static double signed_alibi(const sp_suspect *s, size_t j) {
+  double x = s->in.scale * dot(s, j);
+  double by_sign = -s->in.alibi_slope * (double)(s->in.pos_q - sp_suspect_position(s, j));
+  return (s->in.softcap > 0 ? cap(x, s->in.softcap) : x) + by_sign - alibi(s, j);
 }
 
 static bool wrong_place_of_cap(sp_suspect *s, double unused) {
@@ -78,6 +94,36 @@ static bool bias_inside_cap(sp_suspect *s, double unused) {
 static bool bias_inside_scale(sp_suspect *s, double unused) {
   (void)unused;
   return s->in.key_bias != NULL && s->in.scale != 1 && use_logits(s, scale_after_bias);
+}
+
+static bool alibi_inside_cap(sp_suspect *s, double unused) {
+  (void)unused;
+  return s->in.softcap > 0 && s->in.alibi_slope != 0 && use_logits(s, cap_after_alibi);
+}
+
+static bool alibi_without_size(sp_suspect *s, double unused) {
+  (void)unused;
+  return s->in.alibi_slope != 0 && use_logits(s, signed_alibi);
+}
+
+/* All weights equal; the log-sum-exps beside them may be anything. */
+static bool ignore_logits(sp_suspect *s, double unused) {
+  (void)unused;
+  s->in.scale = 0;
+  s->in.alibi_slope = 0;
+  s->in.sink_logit = -INFINITY;
+  if (s->in.key_bias == NULL) return s->kind == SP_REF_ORDINARY;
+  double *bias = sp_suspect_bias(s);
+  for (size_t j = 0; j < s->in.n_kv; j++)
+    if (bias[j] != -INFINITY) bias[j] = 0;
+  return s->kind == SP_REF_ORDINARY;
+}
+
+static bool any_lse(sp_suspect *s, double unused) {
+  (void)unused;
+  s->lse_keys = s->got_lse_keys;
+  s->lse_total = s->got_lse_total;
+  return true;
 }
 
 /* Finite biases only: -inf is a mask. */
@@ -152,6 +198,14 @@ static bool no_pair(sp_suspect *s, double unused) {
   return present;
 }
 
+static bool pair_without_value(sp_suspect *s, double unused) {
+  (void)unused;
+  for (size_t c = 0; c < s->in.d_value; c++) s->v[c] = 0;
+  bool present = s->in.bias_v != NULL;
+  if (present) s->in.bias_v = s->v;
+  return present;
+}
+
 static const sp_hypothesis list[] = {
     {"scale is not applied", set_scale, NULL, 1},
     {"scale is applied twice", scale_twice, NULL, 0},
@@ -168,12 +222,16 @@ static const sp_hypothesis list[] = {
     {"ALiBi has the wrong sign", multiply_alibi, NULL, -1},
     {"ALiBi is slope * pos_k without the position of the query: a sink logit sees the difference",
      alibi_without_query, move_lse_by_alibi, 0},
+    {"ALiBi is added before the softcap", alibi_inside_cap, NULL, 0},
+    {"ALiBi takes pos_q - pos_k without its absolute value", alibi_without_size, NULL, 0},
     {"the ALiBi slope of head 0 is used for all heads", other_slope, NULL, 0},
     {"the ALiBi slope of the next head is used", other_slope, NULL, 1},
     {"2^x is computed instead of e^x: log2(e) is missing", multiply_all, NULL, ln2},
     {"2^x is computed for the keys and e^s for the sink logit", multiply_keys_only, NULL, ln2},
     {"log2(e) is applied once too often", multiply_all, NULL, 1 / ln2},
     {"the bias pair is ignored", no_pair, NULL, 0},
+    {"the value of the bias pair is ignored", pair_without_value, NULL, 0},
+    {"the logits are ignored: all weights are equal", ignore_logits, any_lse, 0},
 };
 
 sp_hypotheses sp_hypotheses_score(void) {

@@ -81,8 +81,16 @@ static bool underflow(sp_suspect *s, double limit) {
 
 static bool zero(sp_suspect *s, double unused) {
   (void)unused;
+  if (s->kind != SP_REF_ORDINARY) return false;
   for (size_t i = 0; i < s->n_result; i++) s->result[i] = 0;
+  if (s->got_lse_keys == 0) s->lse_keys = 0;
+  if (s->got_lse_total == 0) s->lse_total = 0;
   return true;
+}
+
+static bool nothing_but_nan(sp_suspect *s, double unused) {
+  (void)unused;
+  return s->kind == SP_REF_ORDINARY && any(s, is_nan) && !any(s, not_nan) && settled(s);
 }
 
 /* A running sum of n equal terms stops at 2^p of them. */
@@ -157,6 +165,7 @@ static const sp_hypothesis list[] = {
     {"e^x underflows: the maximum was not subtracted, or stayed at a placeholder above the logits",
      NULL, underflow, -80},
     {"the result is all zeros", NULL, zero, 0},
+    {"the result is NaN, though everything visible is finite", NULL, nothing_but_nan, 0},
     {"the accumulator stalls at 2^8 equal terms: it has 8 significant bits (bf16)", NULL, stalled,
      0x1p8},
     {"the accumulator stalls at 2^11 equal terms: it has 11 significant bits (f16)", NULL, stalled,

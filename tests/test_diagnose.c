@@ -116,6 +116,15 @@ static void with_alibi(sp_case *c) {
   for (size_t h = 0; h < 4; h++) sim_put(&c->alibi_slope, h, 0.11 * (double)(h + 1));
 }
 
+static void capped_alibi(sp_case *c) {
+  with_alibi(c);
+  c->softcap = 1.5F;
+}
+static void noncausal_alibi(sp_case *c) {
+  with_alibi(c);
+  c->causal = false;
+}
+
 static void with_pair(sp_case *c) {
   sp_rng rng;
   sp_rng_init(&rng, 9, "diagnose", 1, 1);
@@ -147,6 +156,9 @@ static void softmax_100(sp_case *c) {
 }
 static void softmax_without_sink(sp_case *c) {
   sim_softmax_case(c, SIM_BELLS, 3, 39, SP_F32, false, 4);
+}
+static void batch_of_45(sp_case *c) {
+  attention(c, 1, 5, 45, true);
 }
 static void batch_of_1(sp_case *c) {
   attention(c, 1, 5, 37, true);
@@ -393,9 +405,8 @@ static void kv_heads(sp_case *c, double x) {
   c->n_kv_heads = 4;
 }
 static void kv_batch_0(sp_case *c, double x) {
-  (void)x;
   size_t half = c->k.count / 2;
-  memcpy((float *)c->k.bits + half, c->k.bits, half * sizeof(float));
+  if (x > 0) memcpy((float *)c->k.bits + half, c->k.bits, half * sizeof(float));
   memcpy((float *)c->v.bits + half, c->v.bits, half * sizeof(float));
 }
 static void lose(sp_case *c, double x) { /* keys from x on; x < 0: key 0 */
@@ -423,6 +434,13 @@ static void shift(sp_array *a, size_t row, int step) {
     memcpy((float *)a->bits + j * row, old + from * row, row * sizeof *old);
   }
   free(old);
+}
+static void skip_values(sp_case *c, double x) {
+  size_t first = c->n_kv - c->n_kv % (size_t)x;
+  for (size_t i = first * 16; i < c->v.count; i++) sim_put(&c->v, i, 0);
+}
+static void pair_value(sp_case *c, double x) {
+  each(&c->bias_v, becomes, x);
 }
 static void shift_v(sp_case *c, double x) {
   shift(&c->v, 16, (int)x);
@@ -474,6 +492,15 @@ static void empty_average(const sp_case *c, sp_outputs *o, double x) {
 static void zero_tail(const sp_case *c, sp_outputs *o, double x) {
   for (size_t i = 0; i < o->values.count; i++)
     if (i % c->n_kv >= c->n_kv - c->n_kv % (size_t)x) sim_put(&o->values, i, 0);
+}
+static void undivided_tail(const sp_case *c, sp_outputs *o, double x) {
+  for (size_t i = 0; i < o->values.count; i++) {
+    size_t r = i / c->n_kv;
+    if (i % c->n_kv < c->n_kv - c->n_kv % (size_t)x) continue;
+    double top = sim_get(&c->sink_logit, r);
+    for (size_t j = 0; j < c->n_kv; j++) top = fmax(top, sim_get(&c->logits, r * c->n_kv + j));
+    sim_put(&o->values, i, exp(sim_get(&c->logits, i) - top));
+  }
 }
 /* Row r becomes row (r & keep) …: 0 query, 1 head, 2 batch, 3 all; 4, 5, 6: a neighbour. */
 static void copy_rows(const sp_case *c, sp_outputs *o, double x) {
@@ -538,25 +565,49 @@ static void alibi_moved(const sp_case *c, sp_outputs *o, double x) {
     sim_put(&o->lse_total, r, total);
   }
 }
-/* Both biases are inside what follows them: run with biases folded into … by brute force. */
-static void bias_inside(const sp_case *c, sp_outputs *o, double x) {
+typedef double (*formula)(const sp_case *c, double dot, size_t i, size_t h, size_t j);
+
+/* Every row from its definition, with another formula for logits; n_kv is 20, causal or not. */
+static void recompute(const sp_case *c, sp_outputs *o, formula logit) {
   for (size_t r = 0; r < o->lse_keys.count; r++) {
-    size_t h = r % 4, i = r / 4 % c->n_q;
-    double z[20], sum = 0, out[8] = {0};
-    for (size_t j = 0; j <= c->n_kv - c->n_q + i; j++) {
-      double dot = 0, bias = sim_get(&c->key_bias, i * 20 + j);
+    size_t h = r % 4, i = r / 4 % c->n_q, n = c->causal ? c->n_kv - c->n_q + i + 1 : c->n_kv;
+    double sum = 0, out[8] = {0};
+    for (size_t j = 0; j < n; j++) {
+      double dot = 0;
       for (size_t e = 0; e < 8; e++)
         dot += sim_get(&c->q, (i * 4 + h) * 8 + e) * sim_get(&c->k, (j * 2 + h / 2) * 8 + e);
-      double cap = (double)c->softcap, scale = (double)c->scale;
-      z[j] = x == 0 ? cap * tanh((scale * dot + bias) / cap) : scale * (dot + bias);
-      sum += exp(z[j]);
-      for (size_t e = 0; e < 8; e++) out[e] += exp(z[j]) * sim_get(&c->v, (j * 2 + h / 2) * 8 + e);
+      double w = exp(logit(c, dot, i, h, j));
+      sum += w;
+      for (size_t e = 0; e < 8; e++) out[e] += w * sim_get(&c->v, (j * 2 + h / 2) * 8 + e);
     }
     double total = sum + exp(sim_get(&c->sink_logit, h));
     for (size_t e = 0; e < 8; e++) sim_put(&o->values, r * 8 + e, out[e] / total);
     sim_put(&o->lse_keys, r, log(sum));
     sim_put(&o->lse_total, r, log(total));
   }
+}
+static double capped_biased(const sp_case *c, double dot, size_t i, size_t h, size_t j) {
+  (void)h;
+  return capped((double)c->scale * dot + sim_get(&c->key_bias, i * 20 + j), (double)c->softcap);
+}
+static double scaled_biased(const sp_case *c, double dot, size_t i, size_t h, size_t j) {
+  (void)h;
+  return (double)c->scale * (dot + sim_get(&c->key_bias, i * 20 + j));
+}
+static double by_alibi(const sp_case *c, size_t i, size_t h, size_t j) {
+  return -sim_get(&c->alibi_slope, h) * ((double)(c->n_kv - c->n_q + i) - (double)j);
+}
+static double capped_alibied(const sp_case *c, double dot, size_t i, size_t h, size_t j) {
+  return capped((double)c->scale * dot + by_alibi(c, i, h, j), (double)c->softcap);
+}
+static double signed_alibied(const sp_case *c, double dot, size_t i, size_t h, size_t j) {
+  return (double)c->scale * dot + by_alibi(c, i, h, j);
+}
+static void bias_inside(const sp_case *c, sp_outputs *o, double x) {
+  recompute(c, o, x == 0 ? capped_biased : scaled_biased);
+}
+static void alibi_inside(const sp_case *c, sp_outputs *o, double x) {
+  recompute(c, o, x == 0 ? capped_alibied : signed_alibied);
 }
 static void uncapped_bias(sp_case *c) {
   biased(c);
@@ -618,6 +669,7 @@ static const trial trials[] = {
     {"e^(sink_logit - m) overflows", sink_200, NULL, 0, spoil_all, INFINITY},
     {"e^x underflows", softmax_low, NULL, 0, values_are, 0},
     {"all zeros", plain, NULL, 0, values_are, 0},
+    {"though everything visible is finite", plain, NULL, 0, values_are, NAN},
     {"stalls at 2^8", attention_300, NULL, 0, scale_values, 256.0 / 300},
     {"stalls at 2^11", softmax_2100, NULL, 0, scale_values, 2100.0 / 2048},
     {"result is that of query 0", plain, NULL, 0, copy_rows, 0},
@@ -700,7 +752,7 @@ static const trial trials[] = {
     {"1/sqrt(d_head)", plain, scale_is, 0.35355339059327376, NULL, 0},
     {"softcap is ignored", biased, no_cap, 0, NULL, 0},
     {"applied before scale", biased, cap_unscaled, 0, NULL, 0},
-    {"added before the softcap", biased, NULL, 0, bias_inside, 0},
+    {"key_bias is added before the softcap", biased, NULL, 0, bias_inside, 0},
     {"key_bias is multiplied by scale", uncapped_bias, NULL, 0, bias_inside, 1},
     {"key_bias is ignored", biased, bias_times, 0, NULL, 0},
     {"key_bias is subtracted", biased, bias_times, -1, NULL, 0},
@@ -709,17 +761,22 @@ static const trial trials[] = {
     {"ALiBi is ignored", with_alibi, alibi_times, 0, NULL, 0},
     {"ALiBi has the wrong sign", with_alibi, alibi_times, -1, NULL, 0},
     {"without the position of the query", with_alibi, NULL, 0, alibi_moved, 1},
+    {"ALiBi is added before", capped_alibi, NULL, 0, alibi_inside, 0},
+    {"without its absolute value", noncausal_alibi, NULL, 0, alibi_inside, 1},
     {"ALiBi slope of head 0", with_alibi, slope_of, 0, NULL, 0},
     {"ALiBi slope of the next head", with_alibi, slope_of, 1, NULL, 0},
     {"2^x is computed instead of e^x", plain, base_2, LN2, NULL, 0},
     {"2^x is computed for the keys", plain, base_2_keys, LN2, NULL, 0},
     {"log2(e) is applied once too often", plain, base_2, 1 / LN2, NULL, 0},
-    {"the bias pair is ignored", with_pair, no_pair, 0, NULL, 0},
+    {"!the bias pair is ignored", with_pair, no_pair, 0, NULL, 0},
+    {"value of the bias pair", with_pair, pair_value, 0, NULL, 0},
+    {"all weights are equal", without_sink, scale_is, 0, NULL, 0},
 
     {"h mod n_kv_heads", plain, kv_heads, 0, NULL, 0},
     {"kv head 0 is used", plain, kv_heads, 1, NULL, 0},
     {"next kv head", plain, kv_heads, 2, NULL, 0},
-    {"batch entry 0 are used", plain, kv_batch_0, 0, NULL, 0},
+    {"keys and values of batch entry 0", plain, kv_batch_0, 1, NULL, 0},
+    {"the values of batch entry 0 are used", plain, kv_batch_0, 0, NULL, 0},
     {"last n mod 64 keys are lost", softmax_100, lose, 64, NULL, 0},
     {"last n mod 32 keys are lost", softmax_45, lose, 32, NULL, 0},
     {"last n mod 16 keys are lost", softmax_54, lose, 48, NULL, 0},
@@ -730,6 +787,11 @@ static const trial trials[] = {
     {"weights of the last n mod 16", softmax, NULL, 0, zero_tail, 16},
     {"weights of the last n mod 8", softmax_45, NULL, 0, zero_tail, 8},
     {"weights of the last n mod 4", softmax_45, NULL, 0, zero_tail, 4},
+    {"last n mod 16 weights are not divided", softmax, NULL, 0, undivided_tail, 16},
+    {"last n mod 8 weights are not divided", softmax_45, NULL, 0, undivided_tail, 8},
+    {"values of the last n mod 16 keys are skipped", batch_of_45, skip_values, 16, NULL, 0},
+    {"values of the last n mod 8 keys are skipped", batch_of_45, skip_values, 8, NULL, 0},
+    {"values of the last n mod 4 keys are skipped", batch_of_45, skip_values, 4, NULL, 0},
     {"multiple of 64", softmax, pad_to, 64, NULL, 0},
     {"multiple of 32", softmax_70, pad_to, 32, NULL, 0},
     {"multiple of 16", softmax_35, pad_to, 16, NULL, 0},
@@ -746,8 +808,9 @@ static sp_hypotheses (*const tables[])(void) = {sp_hypotheses_special, sp_hypoth
                                                 sp_hypotheses_sink,    sp_hypotheses_mask,
                                                 sp_hypotheses_score,   sp_hypotheses_data};
 
-/* A '$' asks for the end of the sentence. */
+/* A '$' asks for the end of the sentence, a '!' for its beginning. */
 static bool has(const char *sentence, const char *part) {
+  if (part[0] == '!') return strncmp(sentence, part + 1, strlen(part) - 1) == 0;
   size_t n = strlen(part);
   if (part[n - 1] != '$') return strstr(sentence, part) != NULL;
   size_t length = strlen(sentence);
