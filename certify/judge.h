@@ -39,9 +39,10 @@ typedef struct sp_truth {
   uint64_t *visible;      /* cache lists, as in sp_outputs */
   size_t *n_visible;
   size_t n_lists;
-  size_t n_undecided; /* elements left open at the precision cap */
-  size_t n_outside;   /* rows outside the domain */
-  double resolution;  /* smallest (allowance + rounding) / |exact| of a value: an error that would
+  size_t n_undecided;    /* elements left open at the precision cap */
+  size_t n_outside;      /* rows outside the domain */
+  size_t n_sink_visible; /* rows in which dropping the sink logit could not pass (CT-6) */
+  double resolution; /* smallest (allowance + rounding) / |exact| of a value: an error that would
                          have been noticed; infinite when there is none */
 } sp_truth;
 

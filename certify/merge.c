@@ -17,6 +17,7 @@ static void merge_group(sp_group *whole, const sp_group *part) {
   whole->n_skipped += part->n_skipped;
   whole->n_elements += part->n_elements;
   whole->n_outside += part->n_outside;
+  whole->n_sink_visible += part->n_sink_visible;
   if (part->resolution < whole->resolution) whole->resolution = part->resolution;
   bool earlier = part->budget == whole->budget && part->budget_index < whole->budget_index;
   if (part->budget > whole->budget || (part->budget > 0 && earlier)) {

@@ -100,6 +100,7 @@ static cJSON *report_json(const sp_report *report) {
   cJSON *power = cJSON_AddObjectToObject(json, "power");
   add_count(power, "applicable", report->n_applicable);
   add_count(power, "rejected", report->n_killed);
+  add_count(power, "cases_with_visible_sink_logit", report->n_sink_visible);
   cJSON *faults = cJSON_AddArrayToObject(power, "faults");
   size_t count;
   const sp_fault *museum = sp_faults(&count);

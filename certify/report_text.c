@@ -148,6 +148,9 @@ static void print_power(FILE *stream, const sp_report *report) {
   fprintf(stream,
           "power   %zu of %zu kernels that are wrong on purpose were rejected on these cases\n",
           report->n_killed, report->n_applicable);
+  if (report->kernel.options & SP_OPT_SINK_LOGIT)
+    fprintf(stream, "        the sink logit is large enough to be noticed in %" PRIu64 " cases\n",
+            report->n_sink_visible);
   if (strcmp(report->verdict, "MISTRUSTED") != 0) return;
   for (size_t i = 0; i < count; i++)
     if (report->tally->faults[i].applicable && !report->tally->faults[i].killed)

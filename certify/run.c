@@ -136,13 +136,16 @@ static void conclude(sp_report *report) {
     undecided += group->n_undecided;
     unsafe += group->n_unsafe;
     skipped += group->n_skipped;
+    report->n_sink_visible += group->n_sink_visible;
   }
   sp_faults(&report->n_faults);
   for (size_t i = 0; i < report->n_faults; i++) {
     report->n_applicable += tally->faults[i].applicable;
     report->n_killed += tally->faults[i].applicable && tally->faults[i].killed;
   }
-  report->mistrusted = report->n_killed < report->n_applicable || report->n_applicable == 0;
+  bool sink_unseen = (report->kernel.options & SP_OPT_SINK_LOGIT) && !report->n_sink_visible;
+  report->mistrusted =
+      report->n_killed < report->n_applicable || report->n_applicable == 0 || sink_unseen;
   report->path_ran = !report->config.require_path;
   for (size_t i = 0; i < SP_MAX_PATHS && !report->path_ran; i++)
     report->path_ran =

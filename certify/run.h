@@ -62,6 +62,7 @@ typedef struct sp_group {
   uint64_t n_passed, n_failed, n_undecided, n_declined, n_unsafe;
   uint64_t n_skipped; /* not run: the kernel had hung too often, or the class has no bound */
   uint64_t n_elements, n_outside; /* elements scored; rows outside the domain */
+  uint64_t n_sink_visible;        /* scored cases with a row that shows the sink logit (CT-6) */
   double budget;                  /* largest share of the error budget used */
   uint64_t budget_index;
   double resolution; /* smallest relative error that would have been noticed */
@@ -108,6 +109,7 @@ typedef struct sp_report {
   sp_tally *tally;
   bool partial; /* --op, --generator or --clause left groups out */
   size_t n_faults, n_applicable, n_killed;
+  uint64_t n_sink_visible; /* scored cases that are evidence about the sink logit (CT-6) */
   bool mistrusted, path_ran;
   sp_exit exit;
   const char *verdict; /* "CONFORMS", "DOES NOT CONFORM", "MISTRUSTED", … */

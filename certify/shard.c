@@ -9,6 +9,9 @@
 /* A kernel that hangs costs its timeout each time: after this many, the rest is skipped. */
 enum { MAX_TIMEOUTS = 4, MAX_PRECISION = 4096 };
 
+/* Claims of invariance (NU-12) are put to every n-th case: each costs a call per row. */
+enum { CLAIMS_EVERY = 4 };
+
 typedef struct shard {
   const sp_run_config *config;
   const sp_kernel *kernel;
@@ -93,6 +96,7 @@ static void record_judgement(shard *s, uint32_t g, uint64_t index, const sp_case
   sp_judge(truth, outputs, &judgement);
   group->n_elements += judgement.n_elements;
   group->n_outside += truth->n_outside;
+  group->n_sink_visible += truth->n_sink_visible > 0;
   if (truth->resolution < group->resolution) group->resolution = truth->resolution;
   if (judgement.budget > group->budget) {
     group->budget = judgement.budget;
@@ -113,7 +117,10 @@ static bool run_subject(shard *s, uint32_t g, uint64_t index, const sp_case *c,
   sp_group *group = &s->tally->groups[g];
   sp_incident incident = {0};
   char path[32] = "";
-  if (!sp_host_run(s->subject, s->config->kernel, c, false, outputs, &incident, path))
+  size_t kernel = s->config->kernel;
+  if (!sp_host_run(s->subject, kernel, c, false, outputs, &incident, path) ||
+      (incident.kind == SP_INCIDENT_NONE && index % CLAIMS_EVERY == 0 &&
+       !sp_host_check_variants(s->subject, kernel, c, outputs, &incident)))
     return tool_fault(s, "host", incident.text);
   if (path[0]) count_path(s->tally, path);
   if (incident.kind == SP_INCIDENT_UNSUPPORTED)
@@ -212,6 +219,7 @@ static bool run_illegal(shard *s, uint32_t g, unsigned first) {
     sp_incident incident = {0};
     const char *name = "";
     if (!sp_host_run_illegal(s->subject, s->config->kernel, which, &name, &incident)) {
+      if (incident.text[0]) return tool_fault(s, "host", incident.text);
       group->n_cases = which;
       return true;
     }

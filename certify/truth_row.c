@@ -181,7 +181,19 @@ static void note_resolution(sp_truth_work *w) {
   }
 }
 
+/* Leaving the sink logit out of this row could not pass for rounding. spec: CT-6 */
+static bool sink_logit_is_visible(const sp_truth_work *w) {
+  if (w->row.kind != SP_REF_ORDINARY || w->in.sink_logit == -INFINITY || w->bound.outside)
+    return false;
+  double theta = 0;
+  for (size_t j = 0; model(w) && j < w->row.n_keys; j++)
+    if (w->row.visible[j]) theta = fmax(theta, w->bound.key[j].theta);
+  double mass = mpfr_get_d(&w->row.weight_sink->left, MPFR_RNDD);
+  return mass > 0 && mass >= 32 * theta * (1 - mass);
+}
+
 void sp_truth_row(sp_truth_work *w) {
   accept_row(w);
   note_resolution(w);
+  w->truth->n_sink_visible += sink_logit_is_visible(w);
 }

@@ -110,6 +110,13 @@ class Example(unittest.TestCase):
                 self.assertEqual(status, 4, out)
                 self.assertIn(word, out)
 
+    def test_documented_failure(self):
+        shown = re.search(r"\$ sinkproof (certify [^\n]*)\n\.\.\.\n(.*?)\n\.\.\.\n```", README, re.S)
+        _, old, new, _ = BREAKS[0]
+        build(EXAMPLE.replace(old, new), self.directory.name)
+        _, out, _ = run(*shown.group(1).split(), cwd=self.directory.name)
+        self.assertIn(shown.group(2), out)
+
     def test_replay_finds_the_same(self):
         name, old, new, _ = BREAKS[0]
         library = build(EXAMPLE.replace(old, new), self.directory.name)
