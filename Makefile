@@ -60,7 +60,7 @@ SINKPROOF   := $(BUILD)/bin/sinkproof
 
 $(LIB_REF): $(call objects,$(wildcard ref/*.c))
 $(LIB_FAST): $(call objects,$(wildcard fast/*.c fast/*/*.c fast/*/*.S))
-$(LIB_CERTIFY): $(call objects,$(filter-out certify/main.c,$(wildcard certify/*.c certify/museum/*.c)))
+$(LIB_CERTIFY): $(call objects,$(filter-out certify/command/main.c certify/export/%,$(wildcard certify/*/*.c)))
 
 $(KERNEL_FAST): $(call objects,certify/export/fast.c) $(LIB_FAST)
 	@echo "  LD    $@"
@@ -68,7 +68,7 @@ $(KERNEL_FAST): $(call objects,certify/export/fast.c) $(LIB_FAST)
 $(KERNEL_REF): $(call objects,certify/export/ref.c) $(LIB_REF)
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ $(MPFR_LIBS)
-$(SINKPROOF): $(call objects,certify/main.c) $(LIB_CERTIFY) $(LIB_REF)
+$(SINKPROOF): $(call objects,certify/command/main.c) $(LIB_CERTIFY) $(LIB_REF)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) $(OPT) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS)
@@ -150,9 +150,9 @@ install: all ## install into PREFIX (default /usr/local), below DESTDIR
 	install -m 644 include/sinkproof/*.h $(DESTDIR)$(PREFIX)/include/sinkproof/
 	install -m 644 $(LIB_FAST) $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(KERNEL_FAST) $(DESTDIR)$(PREFIX)/lib/
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' certify/sinkproof.pc.in \
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' certify/command/sinkproof.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sinkproof.pc
-	sed 's|@VERSION@|$(VERSION)|' certify/sinkproof.1 > $(DESTDIR)$(PREFIX)/share/man/man1/sinkproof.1
+	sed 's|@VERSION@|$(VERSION)|' certify/command/sinkproof.1 > $(DESTDIR)$(PREFIX)/share/man/man1/sinkproof.1
 
 -include adapters/adapters.mk
 -include proofs/proofs.mk

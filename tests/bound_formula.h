@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bound of NU-7 once more, to check the one that judges: in long double, rounded to nearest,
- * straight from the text at the head of certify/bound.c and certify/bound_logit.c, with libm. */
+ * straight from the text at the head of certify/judge/bound.c and certify/judge/bound_logit.c, with libm. */
 #ifndef SINKPROOF_TESTS_BOUND_FORMULA_H
 #define SINKPROOF_TESTS_BOUND_FORMULA_H
 
-#include "certify/bound.h"
+#include "certify/judge/bound.h"
 
 typedef struct sp_formula {
   size_t n_keys;

@@ -3,7 +3,7 @@
 #ifndef SINKPROOF_TESTS_CASE_BITS_H
 #define SINKPROOF_TESTS_CASE_BITS_H
 
-#include "certify/gen.h"
+#include "certify/gen/gen.h"
 
 #define ALL_OPTIONS (((uint64_t)SP_OPT_FIRST_TOKEN << 1) - 1)
 #define ALL_TYPES                                                                                  \

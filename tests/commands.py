@@ -145,7 +145,7 @@ class Reports(unittest.TestCase):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         report = json.loads(text)
-        with open("certify/report.schema.json", encoding="utf-8") as file:
+        with open("certify/report/report.schema.json", encoding="utf-8") as file:
             schema = json.load(file)
         jsonschema.validate(report, schema)
         self.assertGreater(len(report["reports"][0]["findings"]), 0)

@@ -6,7 +6,7 @@
 
 #include <check.h>
 
-#include "certify/host.h"
+#include "certify/host/host.h"
 
 /* The library of tests/exploits/: beside the test runner in …/lib, or as SP_EXPLOITS says. */
 const char *host_library_path(void);

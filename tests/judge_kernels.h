@@ -5,8 +5,8 @@
 #ifndef SINKPROOF_TESTS_JUDGE_KERNELS_H
 #define SINKPROOF_TESTS_JUDGE_KERNELS_H
 
-#include "certify/judge.h"
-#include "certify/rng.h"
+#include "certify/judge/judge.h"
+#include "certify/case/rng.h"
 
 typedef enum sim_form {
   SIM_THREE_PASS, /* maximum, sum, weights */

@@ -4,7 +4,7 @@
 #ifndef SINKPROOF_TESTS_ROW_DOUBLE_H
 #define SINKPROOF_TESTS_ROW_DOUBLE_H
 
-#include "certify/case.h"
+#include "certify/case/case.h"
 
 typedef struct row_double {
   size_t n;         /* keys */

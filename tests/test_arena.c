@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certify/arena.h"
-#include "certify/call.h"
+#include "certify/host/arena.h"
+#include "certify/host/call.h"
 
 Suite *suite_arena(void);
 

@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "certify/bound.h"
-#include "certify/upward.h"
+#include "certify/judge/bound.h"
+#include "certify/judge/upward.h"
 #include "tests/bound_formula.h"
 #include "tests/random_row.h"
 

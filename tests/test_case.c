@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certify/case.h"
+#include "certify/case/case.h"
 #include "tests/case_bits.h"
 
 Suite *suite_case(void);

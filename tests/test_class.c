@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "certify/accuracy.h"
+#include "certify/judge/accuracy.h"
 #include "tests/judge_kernels.h"
 
 Suite *suite_class(void);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certify/diagnose.h"
+#include "certify/judge/diagnose.h"
 #include "tests/judge_kernels.h"
 
 Suite *suite_diagnose(void);

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "certify/rng.h"
+#include "certify/case/rng.h"
 #include "tests/case_bits.h"
 
 Suite *suite_gen(void);

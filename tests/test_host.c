@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "certify/gen.h"
-#include "certify/host_run.h"
+#include "certify/gen/gen.h"
+#include "certify/host/host_run.h"
 #include "tests/host_fixture.h"
 
 Suite *suite_host(void);

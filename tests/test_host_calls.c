@@ -4,7 +4,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "certify/host_run.h"
+#include "certify/host/host_run.h"
 #include "tests/host_fixture.h"
 
 Suite *suite_host_calls(void);

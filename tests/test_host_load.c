@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "certify/host_run.h"
+#include "certify/host/host_run.h"
 #include "tests/host_fixture.h"
 
 Suite *suite_host_load(void);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certify/judge.h"
+#include "certify/judge/judge.h"
 #include "tests/judge_kernels.h"
 
 Suite *suite_judge(void);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "certify/host.h"
-#include "certify/museum.h"
+#include "certify/host/host.h"
+#include "certify/museum/museum.h"
 #include "tests/honest/honest.h"
 #include "tests/honest/naive.h"
 

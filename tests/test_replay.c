@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "certify/parse.h"
-#include "certify/rng.h"
+#include "certify/case/parse.h"
+#include "certify/case/rng.h"
 #include "tests/case_bits.h"
 
 Suite *suite_replay(void);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certify/gen.h"
+#include "certify/gen/gen.h"
 #include "tests/judge_kernels.h"
 
 Suite *suite_truth(void);

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "certify/museum.h"
+#include "certify/museum/museum.h"
 
 typedef struct sp_hooks sp_hooks;
 

@@ -3,7 +3,7 @@
 #ifndef SINKPROOF_MUSEUM_EXHIBIT_H
 #define SINKPROOF_MUSEUM_EXHIBIT_H
 
-#include "certify/case.h"
+#include "certify/case/case.h"
 #include "certify/museum/base.h"
 
 typedef struct sp_exhibit {

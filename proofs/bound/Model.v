@@ -8,7 +8,7 @@
     merges are such derivations. Every rounding is a factor e^d with |d| <= u'; every exponential is
     wrong by a factor e^r with |r| <= eps beyond the error of its argument; every result may lose
     eta (eta_p in the format of P, eta_s in the accumulator) to underflow. The names are those at the
-    head of certify/bound.c. proves: NU-5, NU-7, AT-8 *)
+    head of certify/judge/bound.c. proves: NU-5, NU-7, AT-8 *)
 From Coq Require Import Reals Lra Lia List Bool.
 From Sinkproof Require Import Spec Sums Near.
 Import ListNotations.

@@ -1,7 +1,7 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
 (** The bound that the judge applies, as theorems: whatever a computation of the model does, each
     weight, each output and both log-sum-exps lie in the accepted interval. The names are those at
-    the head of certify/bound.c. proves: NU-7, AT-8, SM-2, SM-4, AL-2, AL-5 *)
+    the head of certify/judge/bound.c. proves: NU-7, AT-8, SM-2, SM-4, AL-2, AL-5 *)
 From Coq Require Import Reals Lra Lia List Permutation.
 From Sinkproof Require Import Spec Sums Near Model Drift Merge.
 Import ListNotations.

@@ -5,8 +5,8 @@
 #ifndef SINKPROOF_NAIVE_H
 #define SINKPROOF_NAIVE_H
 
-#include "certify/accuracy.h"
-#include "certify/case.h"
+#include "certify/judge/accuracy.h"
+#include "certify/case/case.h"
 
 /* Every requested output is accepted under the class. *budget is the largest share of an allowance
  * that was used (infinite for a special value or a list that is wrong). */

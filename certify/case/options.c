@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which options a case uses, read off the case itself. A generator cannot forget to declare one,
+ * and a case file needs no such field. spec: KC-2 */
+#include "certify/case/case.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static double load(const sp_array *array, size_t index) {
+  return sp_ref_load(array->dtype, array->bits, index);
+}
+
+static bool all_finite(const sp_array *array) {
+  for (size_t i = 0; i < array->count; i++)
+    if (!isfinite(load(array, i))) return false;
+  return true;
+}
+
+/* A key bias is "finite biases, shared by all queries" (KEY_BIAS), a mask of -inf (MASK), biases
+ * that differ per query (both), or not finite in the wrong direction (NONFINITE). */
+static uint64_t bias_options(const sp_case *c) {
+  const sp_array *bias = &c->key_bias;
+  if (bias->bits == NULL) return 0;
+  uint64_t options = c->bias_rows > 1 ? SP_OPT_MASK : 0;
+  bool only_mask = true;
+  for (size_t i = 0; i < bias->count; i++) {
+    double x = load(bias, i);
+    if (x == -INFINITY) {
+      options |= SP_OPT_MASK;
+    } else if (!isfinite(x)) {
+      options |= SP_OPT_NONFINITE;
+    } else if (x < 0.0 || x > 0.0) {
+      only_mask = false;
+    }
+  }
+  if (!only_mask || (options & SP_OPT_MASK) == 0) options |= SP_OPT_KEY_BIAS;
+  return options;
+}
+
+static bool bias_masks(const sp_case *c, size_t i, size_t j) {
+  if (c->key_bias.bits == NULL) return false;
+  return load(&c->key_bias, (c->bias_rows > 1 ? i * c->n_kv : 0) + j) == -INFINITY;
+}
+
+static uint64_t logits_options(const sp_case *c) {
+  uint64_t options = 0;
+  for (size_t i = 0; i < c->n_q; i++)
+    for (size_t j = 0; j < c->n_kv; j++) {
+      double x = load(&c->logits, i * c->n_kv + j);
+      if (isfinite(x)) continue;
+      if (x == -INFINITY) {
+        options |= SP_OPT_MASK;
+      } else if (!bias_masks(c, i, j)) {
+        options |= SP_OPT_NONFINITE;
+      }
+    }
+  return options;
+}
+
+/* Row i of an attention case sees key j. */
+static bool sees(const sp_case *c, size_t i, size_t j) {
+  const sp_ref_mask mask = {c->causal, c->window, c->n_sink_tokens};
+  int64_t pos_q = (int64_t)c->n_kv - (int64_t)c->n_q + (int64_t)i;
+  if (c->pos_q != NULL) pos_q = c->pos_q[i];
+  int64_t pos_k = c->pos_k != NULL ? c->pos_k[j] : (int64_t)j;
+  return sp_ref_visible(&mask, pos_q, pos_k) && !bias_masks(c, i, j);
+}
+
+/* Some output of the stream sees token j. */
+static bool stream_sees(const sp_case *c, size_t j) {
+  const sp_ref_mask mask = {true, c->window, c->n_sink_tokens};
+  size_t n = 0;
+  for (size_t s = 0; s < c->n_steps; s++) {
+    const sp_cache_step *step = &c->script[s];
+    if (step->kind == SP_STEP_ATTEND && n > 0 && sp_ref_visible(&mask, (int64_t)n - 1, (int64_t)j))
+      return true;
+    if (step->kind != SP_STEP_APPEND) continue;
+    for (size_t t = n; step->with_queries && t < n + step->n_tokens; t++)
+      if (sp_ref_visible(&mask, (int64_t)t, (int64_t)j)) return true;
+    n += step->n_tokens;
+  }
+  return false;
+}
+
+static bool key_seen(const sp_case *c, size_t j) {
+  if (c->op == SP_OP_CACHE) return stream_sees(c, j);
+  for (size_t i = 0; i < c->n_q; i++)
+    if (sees(c, i, j)) return true;
+  return false;
+}
+
+/* spec: AT-3 what nobody sees may hold any bits, so only seen keys make a case non-finite. */
+static bool seen_nonfinite(const sp_case *c, const sp_array *array, size_t row_len) {
+  size_t per_key = c->n_kv_heads * row_len;
+  size_t known = SIZE_MAX; /* the key whose visibility `seen` remembers */
+  bool seen = false;
+  for (size_t e = 0; e < array->count; e++) {
+    if (isfinite(load(array, e))) continue;
+    size_t j = e / per_key % c->n_kv;
+    if (j != known) seen = key_seen(c, j);
+    known = j;
+    if (seen) return true;
+  }
+  return false;
+}
+
+static uint64_t nonfinite_options(const sp_case *c) {
+  for (size_t h = 0; h < c->sink_logit.count; h++) {
+    double s = load(&c->sink_logit, h);
+    if (!isfinite(s) && s != -INFINITY) return SP_OPT_NONFINITE;
+  }
+  if (c->op == SP_OP_SOFTMAX) return logits_options(c);
+  bool finite = all_finite(&c->q) && all_finite(&c->bias_k) && all_finite(&c->bias_v) &&
+                !seen_nonfinite(c, &c->k, c->d_head) && !seen_nonfinite(c, &c->v, c->d_value);
+  return finite ? 0 : SP_OPT_NONFINITE;
+}
+
+static uint64_t attention_options(const sp_case *c) {
+  uint64_t options = 0;
+  bool positions = c->pos_q != NULL || c->pos_k != NULL;
+  if (c->window != SP_WINDOW_ALL) options |= SP_OPT_WINDOW;
+  if (c->n_q > 1) options |= SP_OPT_PREFILL;
+  /* A lone query at its default position is the last token: causal or not is the same call. */
+  if (!c->causal && (c->n_q > 1 || positions)) options |= SP_OPT_NONCAUSAL;
+  if (c->n_kv == 0) options |= SP_OPT_EMPTY;
+  if (c->n_q > c->n_kv && c->n_q > 1) options |= SP_OPT_MORE_Q_THAN_KV;
+  if (c->n_batch > 1) options |= SP_OPT_BATCH;
+  if (c->alibi_slope.bits != NULL) options |= SP_OPT_ALIBI;
+  if (positions) options |= SP_OPT_POSITIONS;
+  if (c->bias_k.bits != NULL) options |= SP_OPT_BIAS_PAIR;
+  return options;
+}
+
+uint64_t sp_case_options(const sp_case *c) {
+  uint64_t options = bias_options(c) | nonfinite_options(c);
+  if (c->sink_logit.bits != NULL) options |= SP_OPT_SINK_LOGIT;
+  if (c->want_lse_keys) options |= SP_OPT_LSE_KEYS;
+  if (c->want_lse_total) options |= SP_OPT_LSE_TOTAL;
+  if (c->layout.row_pad > 0 || c->layout.head_major) options |= SP_OPT_STRIDES;
+  if (c->op == SP_OP_SOFTMAX) {
+    if (c->scale < 1.0F || c->scale > 1.0F) options |= SP_OPT_SCALE;
+    if (c->n_kv == 0) options |= SP_OPT_EMPTY;
+    return options;
+  }
+  if (c->softcap > 0.0F) options |= SP_OPT_SOFTCAP;
+  if (c->n_sink_tokens > 0) options |= SP_OPT_SINK_TOKENS;
+  if (c->n_kv_heads < c->n_heads) options |= SP_OPT_GQA;
+  if (c->d_value != c->d_head) options |= SP_OPT_D_VALUE;
+  /* A cache has a window by construction, so that needs no option there. */
+  if (c->op == SP_OP_ATTENTION) return options | attention_options(c);
+  if (c->first_token != 0) options |= SP_OPT_FIRST_TOKEN;
+  return options;
+}
+
+/* Keys in the longest row that the kernel has to work on. */
+static uint64_t row_length(const sp_case *c) {
+  if (c->op != SP_OP_CACHE) return c->n_kv;
+  uint64_t kept = c->window + c->n_sink_tokens;
+  return kept < c->n_kv ? kept : c->n_kv;
+}
+
+static bool has_type(uint32_t dtypes, sp_dtype dtype) {
+  return dtype < 32 && (dtypes & SP_DTYPE_BIT(dtype)) != 0;
+}
+
+static bool operation_offered(const sp_case *c, const sp_kernel *kernel) {
+  if (c->op == SP_OP_SOFTMAX)
+    return kernel->softmax != NULL && has_type(kernel->dtypes_softmax, c->dtype_q);
+  bool present = c->op == SP_OP_ATTENTION ? kernel->attention != NULL : kernel->cache != NULL;
+  return present && has_type(kernel->dtypes_q, c->dtype_q) &&
+         has_type(kernel->dtypes_kv, c->dtype_kv);
+}
+
+bool sp_case_offered(const sp_case *c, const sp_kernel *kernel) {
+  if (!operation_offered(c, kernel)) return false;
+  if (kernel->max_n != 0 && row_length(c) > kernel->max_n) return false;
+  return (sp_case_options(c) & ~kernel->options) == 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stream, call by call: open, the steps of the script, close. Every step has tensors of its own
+ * that are out of reach once it has returned, so a cache that keeps a pointer instead of a copy
+ * faults at the next step. spec: EV-4, EV-6, KC-5 */
+#include "certify/host/host_run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Where the stream stands. */
+typedef struct stream {
+  sp_host *host;
+  size_t kernel;
+  const sp_case *c;
+  unsigned run;
+  sp_outputs *outputs;
+  sp_incident *incident;
+  char *path;
+  size_t n_tokens;          /* appended so far */
+  size_t n_rows;            /* output rows (per head) collected so far */
+  size_t n_lists, n_listed; /* lists, and tokens in them, collected so far */
+} stream;
+
+static bool put(stream *s, const sp_call *call, const char *where) {
+  sp_status status = SP_OK;
+  if (!sp_host_place(s->host, call, where, &s->c->layout, s->run, s->incident)) return false;
+  if (!sp_host_put(s->host, s->kernel, &status, s->incident, s->path)) return false;
+  if (s->incident->kind == SP_INCIDENT_NONE) sp_check_status(s->host, status, s->incident);
+  return true;
+}
+
+/* A list is as long as the kernel says, but never longer than there was room for: one place more
+ * than any right list needs. */
+static void gather_list(stream *s) {
+  const sp_call *call = &s->host->call;
+  const sp_arena *arena = &s->host->link.arena;
+  uint64_t poison = sp_poison(0, s->run);
+  uint64_t n;
+  sp_arena_gather(arena, &call->tensor[call->n_at], &n);
+  if (n == poison) {
+    sp_incident_set(s->incident, SP_INCIDENT_UNWRITTEN, "%s: *n was not written", s->host->where);
+    return;
+  }
+  const sp_tensor *token = &call->tensor[call->token_at];
+  if (n > token->length) n = token->length;
+  uint64_t *list = s->outputs->visible + s->n_listed;
+  memcpy(list, arena->base + token->data, n * sizeof *list);
+  for (size_t i = 0; i < n; i++) {
+    if (list[i] != poison) continue;
+    sp_incident_set(s->incident, SP_INCIDENT_UNWRITTEN, "%s: token %zu of %llu was not written",
+                    s->host->where, i, (unsigned long long)n);
+    return;
+  }
+  s->outputs->n_visible[s->n_lists++] = (size_t)n;
+  s->n_listed += (size_t)n;
+}
+
+static bool step(stream *s, size_t index) {
+  const sp_cache_step *what = &s->c->script[index];
+  sp_call call;
+  char where[96];
+  if (what->kind == SP_STEP_APPEND) {
+    snprintf(where, sizeof where, "append of %zu token(s) at token %zu (step %zu)", what->n_tokens,
+             s->n_tokens, index);
+    sp_call_append(&call, s->c, s->n_tokens, what->n_tokens, what->with_queries);
+    s->n_tokens += what->n_tokens;
+  } else if (what->kind == SP_STEP_ATTEND) {
+    snprintf(where, sizeof where, "attend at token %zu (step %zu)", s->n_tokens - 1, index);
+    sp_call_attend(&call, s->c, s->n_tokens - 1);
+  } else {
+    snprintf(where, sizeof where, "visible after %zu token(s) (step %zu)", s->n_tokens, index);
+    sp_call_visible(&call, s->n_tokens + 1);
+  }
+  if (!put(s, &call, where)) return false;
+  if (s->incident->kind != SP_INCIDENT_NONE) return true;
+  if (what->kind == SP_STEP_VISIBLE) {
+    gather_list(s);
+    return true;
+  }
+  sp_call_gather(&s->host->call, &s->host->link.arena, s->outputs, s->n_rows);
+  if (s->host->call.out_at >= 0) s->n_rows += what->kind == SP_STEP_APPEND ? what->n_tokens : 1;
+  return true;
+}
+
+static bool close_cache(stream *s) {
+  sp_call call;
+  sp_call_close(&call);
+  return put(s, &call, "close");
+}
+
+bool sp_host_stream(sp_host *host, size_t kernel, const sp_case *c, unsigned run,
+                    sp_outputs *outputs, sp_incident *incident, char path[32]) {
+  stream s = {.host = host,
+              .kernel = kernel,
+              .c = c,
+              .run = run,
+              .outputs = outputs,
+              .incident = incident,
+              .path = path};
+  sp_call call;
+  sp_call_open(&call, c);
+  if (!put(&s, &call, "open")) return false;
+  if (incident->kind != SP_INCIDENT_NONE) return true;
+  for (size_t i = 0; i < c->n_steps && incident->kind == SP_INCIDENT_NONE; i++)
+    if (!step(&s, i)) return false;
+  if (incident->kind == SP_INCIDENT_NONE) return close_cache(&s);
+  if (!host->link.running) return true;
+  /* The first incident is the finding; this only gives the memory back. */
+  sp_incident found = *incident;
+  bool ok = close_cache(&s);
+  if (ok) *incident = found;
+  return ok;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sums over a row's inputs that the bound needs, and with them the domain: what is too large
+ * for any kernel to take to the maximum without overflow is reported, not scored. They depend on
+ * the inputs alone, so they are computed once however often the oracle is asked. spec: NU-4, NU-7
+ */
+#include <fenv.h>
+#include <float.h>
+#include <math.h>
+
+#include "certify/judge/bound.h"
+
+static double least_normal(sp_dtype dtype) {
+  return dtype == SP_F64 ? 0x1p-1022 : dtype == SP_F16 ? 0x1p-14 : 0x1p-126;
+}
+
+static double distance(const sp_ref_row_input *in, size_t j) {
+  uint64_t pos_q = (uint64_t)in->pos_q;
+  uint64_t pos_k = in->pos_k != NULL ? (uint64_t)in->pos_k[j] : (uint64_t)j;
+  bool after = in->pos_k != NULL ? in->pos_k[j] > in->pos_q : (int64_t)j > in->pos_q;
+  return (double)(after ? pos_k - pos_q : pos_q - pos_k);
+}
+
+/* Returns the unscaled sum: it must not overflow either, even where scale is 0. */
+static double sum_product(sp_bound_key *key, sp_bound_types types, const sp_ref_row_input *in,
+                          size_t j) {
+  double least_q = least_normal(types.q), least_k = least_normal(types.kv);
+  double sum = 0, flushed = 0;
+  if (in->logits != NULL) {
+    sum = fabs(in->logits[j]);
+    if (sum < least_q) flushed = sum;
+  } else {
+    const double *k = j == in->n_kv ? in->bias_k : in->k + j * in->k_stride;
+    for (size_t c = 0; c < in->d_head; c++) {
+      double size_q = fabs(in->q[c]), size_k = fabs(k[c]);
+      sum += size_q * size_k;
+      key->key_sum += size_k;
+      if (size_q < least_q || size_k < least_k) flushed += size_q * size_k;
+    }
+  }
+  key->product = fabs(in->scale) * sum;
+  key->flushed = fabs(in->scale) * flushed;
+  return sum;
+}
+
+/* Returns the largest of the sums that NU-4 limits. */
+static double sum_key(sp_bound_key *key, sp_bound_types types, const sp_ref_row_input *in,
+                      size_t j) {
+  *key = (sp_bound_key){0};
+  double unscaled = sum_product(key, types, in, j);
+  if (j < in->n_kv && in->key_bias != NULL) key->bias = fabs(in->key_bias[j]);
+  if (j < in->n_kv && in->alibi_slope != 0) key->alibi = fabs(in->alibi_slope) * distance(in, j);
+  return fmax(fmax(key->product, unscaled), fmax(key->bias, key->alibi));
+}
+
+static double sum_values(sp_bound *bound, const sp_ref_row_input *in, size_t j) {
+  const double *v = j == in->n_kv ? in->bias_v : in->v + j * in->v_stride;
+  double largest = 0;
+  for (size_t c = 0; c < in->d_value; c++) {
+    bound->value_sum[c] += fabs(v[c]);
+    if (isfinite(v[c])) largest = fmax(largest, fabs(v[c]));
+  }
+  return largest;
+}
+
+/* 2^14 where numbers above 65504 would overflow in the arithmetic the class declares. */
+static double limit(const sp_class *cls) {
+  const double u_f16 = 0x1p-11;
+  bool f16 = cls->kind == SP_CLASS_MODEL && (cls->u == u_f16 || cls->u_acc == u_f16 ||
+                                             cls->u_logit == u_f16 || cls->u_qk == u_f16);
+  return f16 ? 0x1p14 : 0x1p100;
+}
+
+/* Not inlined: see certify/judge/upward.h. */
+__attribute__((noinline)) static void inputs_up(sp_bound *bound, const sp_class *cls,
+                                                sp_bound_types types, const sp_ref_row_input *in,
+                                                const sp_ref_row *row) {
+  double sums = 0; /* the largest towards a logit */
+  double values = 0;
+  for (size_t c = 0; c < in->d_value; c++) bound->value_sum[c] = 0;
+  for (size_t j = 0; j < row->n_keys; j++) {
+    if (!row->visible[j]) continue;
+    sums = fmax(sums, sum_key(&bound->key[j], types, in, j));
+    values = fmax(values, sum_values(bound, in, j));
+  }
+  double most = limit(cls);
+  /* A softcap that flushing turns into 0 asks for another function. */
+  bool vanishing = cls->flush_inputs && in->softcap != 0 && in->softcap < 0x1p-126;
+  bound->outside = !(fabs(in->scale) <= most && sums <= most && values <= most) || vanishing;
+  (void)frexp(fmax(sums, 1), &bound->exponent);
+}
+
+void sp_bound_inputs(sp_bound *bound, const sp_class *cls, sp_bound_types types,
+                     const sp_ref_row_input *in, const sp_ref_row *row) {
+  fenv_t environment;
+  fegetenv(&environment);
+  fesetenv(FE_DFL_ENV);
+  fesetround(FE_UPWARD);
+  inputs_up(bound, cls, types, in, row);
+  fesetenv(&environment);
+}
