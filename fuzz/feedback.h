@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Error feedback: the share of the error budget that a case uses is shown to the fuzzer as if it
+ * were coverage, so that a campaign climbs towards the worst rounding and not only towards code
+ * that has not run yet. */
+#ifndef SINKPROOF_FUZZ_FEEDBACK_H
+#define SINKPROOF_FUZZ_FEEDBACK_H
+
+#include "certify/judge/judge.h"
+
+/* `path` numbers the kernel. With SINKPROOF_FEEDBACK=0 in the environment nothing is shown, for
+ * comparison. With SINKPROOF_WORST=DIRECTORY the worst case of each type and kernel is kept there
+ * as a case file. */
+void sp_fuzz_feedback(const sp_case *c, size_t path, const sp_truth *truth,
+                      const sp_judgement *judgement);
+
+/* The largest share seen since the start. */
+double sp_fuzz_worst_budget(void);
+
+#endif

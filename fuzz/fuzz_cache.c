@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The streaming cache as a state machine: blocks appended with and without queries, further queries,
+ * and lists of what is visible, in any order, against the oracle's own eviction machine. */
+#include "fuzz/ours.h"
+#include "fuzz/target.h"
+
+static sp_fuzz_ours ours = {.ops = 1u << SP_OP_CACHE};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  return sp_fuzz_ours_input(&ours, data, size);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One table says where each field is, so that reading and writing cannot drift apart. Numbers are
+ * little endian on every machine: a corpus is shared between them. */
+#include "fuzz/header.h"
+
+#include <string.h>
+
+typedef struct field {
+  uint8_t at, bytes;
+  size_t offset; /* in sp_fuzz_header */
+} field;
+
+#define FIELD(at, member)                                                                          \
+  {at, sizeof(((sp_fuzz_header *)0)->member), offsetof(sp_fuzz_header, member)}
+
+static const field fields[] = {
+    FIELD(0, op),
+    FIELD(1, dtype_q),
+    FIELD(2, dtype_kv),
+    FIELD(3, flags),
+    FIELD(5, n_batch),
+    FIELD(6, n_kv_heads),
+    FIELD(7, group),
+    FIELD(8, d_head),
+    FIELD(9, d_value),
+    FIELD(10, n_kv),
+    FIELD(12, n_q),
+    FIELD(14, window_kind),
+    FIELD(15, n_sink_tokens_kind),
+    FIELD(16, window),
+    FIELD(24, n_sink_tokens),
+    FIELD(32, scale_kind),
+    FIELD(33, softcap_kind),
+    FIELD(34, first_token_kind),
+    FIELD(35, n_threads),
+    FIELD(36, scale),
+    FIELD(40, softcap),
+    FIELD(44, row_pad),
+    FIELD(45, misalign),
+    FIELD(46, n_steps),
+    FIELD(47, raw_range),
+    FIELD(48, fill_seed),
+    FIELD(50, fill_range),
+    FIELD(51, reserved),
+    FIELD(52, first_token),
+};
+
+static void store(void *at, size_t bytes, uint64_t value) {
+  uint8_t u8 = (uint8_t)value;
+  uint16_t u16 = (uint16_t)value;
+  uint32_t u32 = (uint32_t)value;
+  if (bytes == sizeof u8) memcpy(at, &u8, sizeof u8);
+  if (bytes == sizeof u16) memcpy(at, &u16, sizeof u16);
+  if (bytes == sizeof u32) memcpy(at, &u32, sizeof u32);
+  if (bytes == sizeof value) memcpy(at, &value, sizeof value);
+}
+
+static uint64_t load(const void *at, size_t bytes) {
+  uint8_t u8 = 0;
+  uint16_t u16 = 0;
+  uint32_t u32 = 0;
+  uint64_t u64 = 0;
+  if (bytes == sizeof u8) memcpy(&u8, at, sizeof u8);
+  if (bytes == sizeof u16) memcpy(&u16, at, sizeof u16);
+  if (bytes == sizeof u32) memcpy(&u32, at, sizeof u32);
+  if (bytes == sizeof u64) memcpy(&u64, at, sizeof u64);
+  return u64 | u32 | u16 | u8;
+}
+
+void sp_fuzz_header_read(sp_fuzz_header *h, const uint8_t *data, size_t size) {
+  memset(h, 0, sizeof *h);
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    uint64_t value = 0;
+    for (size_t b = 0; b < fields[i].bytes && fields[i].at + b < size; b++)
+      value |= (uint64_t)data[fields[i].at + b] << (8 * b);
+    store((char *)h + fields[i].offset, fields[i].bytes, value);
+  }
+}
+
+void sp_fuzz_header_write(const sp_fuzz_header *h, uint8_t data[SP_FUZZ_HEADER_BYTES]) {
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    uint64_t value = load((const char *)h + fields[i].offset, fields[i].bytes);
+    for (size_t b = 0; b < fields[i].bytes; b++)
+      data[fields[i].at + b] = (uint8_t)(value >> (8 * b));
+  }
+}
+
+/* From this code on, sizes are large. */
+enum { LARGE_CODE = 0xF000, LARGE_DIM_CODE = 0xD0 };
+
+size_t sp_fuzz_size(uint16_t code) {
+  if (code < LARGE_CODE) return code % (SP_FUZZ_SMALL_N + 1);
+  return (size_t)(code - LARGE_CODE) % (SP_FUZZ_LARGE_N + 1);
+}
+
+uint16_t sp_fuzz_size_code(size_t n) {
+  return (uint16_t)(n <= SP_FUZZ_SMALL_N ? n : LARGE_CODE + n);
+}
+
+size_t sp_fuzz_dim(uint8_t code) {
+  if (code < LARGE_DIM_CODE) return 1u + code % SP_FUZZ_SMALL_D;
+  return 1u + (size_t)(code - LARGE_DIM_CODE) % SP_FUZZ_LARGE_D;
+}
+
+uint8_t sp_fuzz_dim_code(size_t d) {
+  return (uint8_t)(d <= SP_FUZZ_SMALL_D ? d - 1 : LARGE_DIM_CODE + d - 1);
+}

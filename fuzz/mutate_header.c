@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz/mutate.h"
+
+/* Lengths at which kernels change what they do: vectors, tiles, powers of two, and one beside. */
+static uint16_t edge_size(sp_rng *rng) {
+  static const uint16_t edge[] = {0, 1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256};
+  size_t n = edge[sp_rng_below(rng, sizeof edge / sizeof *edge)] + sp_rng_below(rng, 3);
+  n = n > 0 ? n - 1 : 0;
+  return sp_fuzz_size_code(n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N);
+}
+
+static uint16_t near_size(uint16_t code, sp_rng *rng) {
+  size_t n = sp_fuzz_size(code) + sp_rng_below(rng, 5);
+  n = n > 2 ? n - 2 : 0;
+  return sp_fuzz_size_code(n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N);
+}
+
+/* Windows about as long as the row, as a tile, or at the ends of an integer type. */
+static void change_window(sp_fuzz_header *h, sp_rng *rng) {
+  static const uint64_t edge[] = {1, 2, 15, 16, 17, 32, 64, INT32_MAX, UINT32_MAX, INT64_MAX};
+  size_t n = sp_fuzz_size(h->n_kv);
+  h->window_kind = (uint8_t)sp_rng_below(rng, 4);
+  uint64_t pick = sp_rng_below(rng, 3);
+  h->window = edge[sp_rng_below(rng, sizeof edge / sizeof *edge)];
+  if (pick == 0) h->window = n + sp_rng_below(rng, 3);
+  if (pick == 1) h->window = 1 + sp_rng_below(rng, n + 1);
+  h->window += h->window == 0;
+}
+
+static void change_sink_tokens(sp_fuzz_header *h, sp_rng *rng) {
+  size_t n = sp_fuzz_size(h->n_kv);
+  h->n_sink_tokens_kind = (uint8_t)sp_rng_below(rng, 4);
+  h->n_sink_tokens = sp_rng_below(rng, sp_rng_one_in(rng, 4) ? n + 3 : 6);
+}
+
+static void change_first_token(sp_fuzz_header *h, sp_rng *rng) {
+  static const uint64_t edge[] = {0,          1,          UINT16_MAX, INT32_MAX,
+                                  UINT32_MAX, INT64_MAX,  UINT64_MAX, UINT64_MAX - 70};
+  h->first_token_kind = SP_FUZZ_EXACT;
+  h->first_token = edge[sp_rng_below(rng, 8)] - sp_rng_below(rng, 8);
+}
+
+static void change_numbers(sp_fuzz_header *h, sp_rng *rng) {
+  static const uint32_t scales[] = {
+      0x3F800000u, /* 1 */     0xBF800000u, /* -1 */   0x00000000u, /* 0 */
+      0x3E000000u, /* 1/8 */   0x3DB504F3u, /* 1/sqrt(128) */
+      0x42000000u, /* 32 */    0x3FB8AA3Bu, /* log2(e) */
+      0x3F317218u, /* ln 2 */  0x2F800000u, /* 2^-32 */ 0x00000001u};
+  static const uint32_t softcaps[] = {0x41F00000u, /* 30 */   0x42480000u, /* 50 */
+                                      0x3F800000u, /* 1 */    0x3DCCCCCDu, /* 0.1 */
+                                      0x00000000u, /* none */ 0x7149F2CAu /* 1e30 */};
+  h->scale_kind = h->softcap_kind = 7;
+  if (sp_rng_one_in(rng, 2))
+    h->scale = scales[sp_rng_below(rng, sizeof scales / sizeof *scales)];
+  else
+    h->softcap = softcaps[sp_rng_below(rng, sizeof softcaps / sizeof *softcaps)];
+}
+
+static void change_heads(sp_fuzz_header *h, sp_rng *rng) {
+  h->n_kv_heads = (uint8_t)sp_rng_below(rng, 4);
+  h->group = (uint8_t)sp_rng_below(rng, 4);
+}
+
+static void change_dims(sp_fuzz_header *h, sp_rng *rng) {
+  h->d_head = sp_fuzz_dim_code(1 + sp_rng_below(rng, sp_rng_one_in(rng, 4) ? 48 : 17));
+  h->d_value = h->d_head;
+  if (sp_rng_one_in(rng, 2))
+    h->d_value = sp_fuzz_dim_code(1 + sp_rng_below(rng, sp_rng_one_in(rng, 4) ? 48 : 17));
+}
+
+static void change_layout(sp_fuzz_header *h, sp_rng *rng) {
+  h->row_pad = (uint8_t)sp_rng_below(rng, 34);
+  h->misalign = (uint8_t)sp_rng_below(rng, 64);
+  h->flags ^= (uint16_t)(SP_FUZZ_HEAD_MAJOR * sp_rng_below(rng, 4)); /* and the guard's side */
+}
+
+static void change_fill(sp_fuzz_header *h, sp_rng *rng) {
+  h->fill_seed = (uint16_t)sp_rng_next(rng);
+  h->fill_range = (uint8_t)sp_rng_next(rng);
+}
+
+void sp_fuzz_mutate_header(sp_fuzz_header *h, sp_rng *rng) {
+  switch (sp_rng_below(rng, 17)) {
+  case 0:
+    h->n_kv = edge_size(rng);
+    break;
+  case 1:
+    h->n_kv = near_size(h->n_kv, rng);
+    break;
+  case 2:
+    h->n_q = sp_fuzz_size_code(sp_rng_below(rng, 6));
+    break;
+  case 3:
+    h->n_q = near_size(h->n_kv, rng); /* about as many queries as keys */
+    break;
+  case 4:
+  case 5:
+    h->flags ^= (uint16_t)(1u << sp_rng_below(rng, 15));
+    break;
+  case 6:
+    change_window(h, rng);
+    break;
+  case 7:
+    change_sink_tokens(h, rng);
+    break;
+  case 8:
+    change_numbers(h, rng);
+    break;
+  case 9:
+    change_heads(h, rng);
+    break;
+  case 10:
+    change_dims(h, rng);
+    break;
+  case 11:
+    change_layout(h, rng);
+    break;
+  case 12:
+    h->dtype_q = (uint8_t)sp_rng_below(rng, 4);
+    h->dtype_kv = sp_rng_one_in(rng, 2) ? h->dtype_q : (uint8_t)sp_rng_below(rng, 4);
+    break;
+  case 13:
+    h->n_batch = (uint8_t)sp_rng_below(rng, 3);
+    h->n_threads = (uint8_t)sp_rng_below(rng, 5);
+    break;
+  case 14:
+    change_first_token(h, rng);
+    h->n_steps = (uint8_t)sp_rng_below(rng, 200);
+    break;
+  case 15:
+    h->raw_range = (uint8_t)sp_rng_next(rng);
+    break;
+  default:
+    change_fill(h, rng);
+  }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz/ours.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fast/fast.h"
+
+static void announce(const sp_fuzz_checker *checker) {
+  fprintf(stderr, "sinkproof fuzz: kernels");
+  for (size_t i = 0; i < checker->n_subjects; i++)
+    fprintf(stderr, " %s (%s)", checker->subject[i].kernel->name, checker->subject[i].cls.text);
+  fprintf(stderr, "\n");
+}
+
+static void open_ours(sp_fuzz_ours *ours) {
+  const sp_kernel *kernel[SP_FUZZ_SUBJECTS];
+  size_t n = 0;
+  while (n + 1 < SP_FUZZ_SUBJECTS &&
+         (kernel[n] = sp_fast_kernel(SP_ABI_MAJOR, (uint32_t)n)) != NULL)
+    n++;
+  if (ours->oracle) kernel[n++] = sp_ref_kernel();
+  if (!sp_fuzz_checker_open(&ours->checker, kernel, n, "build/lib/kernel_fast.so", ours->ops,
+                            false))
+    exit(1);
+  if (ours->oracle) ours->checker.subject[n - 1].library = "build/lib/kernel_ref.so";
+  ours->checker.twice = ours->twice;
+  announce(&ours->checker);
+  ours->announced = true;
+}
+
+int sp_fuzz_ours_input(sp_fuzz_ours *ours, const uint8_t *data, size_t size) {
+  if (!ours->announced) open_ours(ours);
+  sp_fuzz_input(&ours->checker, data, size);
+  return 0;
+}

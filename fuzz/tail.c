@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows the header, as far as decoder and encoder must agree on it. */
+#include "fuzz/decode.h"
+
+#include "fuzz/element.h"
+
+sp_fuzz_offer sp_fuzz_offer_all(void) {
+  const uint32_t types = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16) |
+                         SP_DTYPE_BIT(SP_BF16);
+  return (sp_fuzz_offer){.ops = (1u << SP_N_OPS) - 1,
+                         .options = UINT64_MAX,
+                         .dtypes_softmax = types,
+                         .dtypes_q = types,
+                         .dtypes_kv = types};
+}
+
+static uint32_t ops_of(const sp_kernel *kernel) {
+  uint32_t ops = 0;
+  if (kernel->softmax != NULL) ops |= 1u << SP_OP_SOFTMAX;
+  if (kernel->attention != NULL) ops |= 1u << SP_OP_ATTENTION;
+  if (kernel->cache != NULL) ops |= 1u << SP_OP_CACHE;
+  return ops;
+}
+
+sp_fuzz_offer sp_fuzz_offer_of(const sp_kernel *const *kernel, size_t n, uint32_t ops) {
+  sp_fuzz_offer offer = sp_fuzz_offer_all();
+  offer.ops = ops;
+  for (size_t i = 0; i < n; i++) {
+    offer.ops &= ops_of(kernel[i]);
+    offer.options &= kernel[i]->options;
+    offer.dtypes_softmax &= kernel[i]->dtypes_softmax;
+    offer.dtypes_q &= kernel[i]->dtypes_q;
+    offer.dtypes_kv &= kernel[i]->dtypes_kv;
+    uint64_t max_n = kernel[i]->max_n;
+    if (max_n > 0 && (offer.max_n == 0 || max_n < offer.max_n)) offer.max_n = max_n;
+  }
+  return offer;
+}
+
+sp_array *sp_fuzz_array(sp_case *c, int role) {
+  sp_array *const arrays[SP_FUZZ_N_ROLES] = {
+      [SP_FUZZ_SINK] = &c->sink_logit,    [SP_FUZZ_KEY_BIAS] = &c->key_bias,
+      [SP_FUZZ_SLOPE] = &c->alibi_slope,  [SP_FUZZ_LOGIT] = &c->logits,
+      [SP_FUZZ_Q] = &c->q,                [SP_FUZZ_K] = &c->k,
+      [SP_FUZZ_V] = &c->v,                [SP_FUZZ_PAIR_K] = &c->bias_k,
+      [SP_FUZZ_PAIR_V] = &c->bias_v,
+  };
+  return arrays[role];
+}
+
+/* Each row visits its keys once for the logit and the weight, and again for the output; the
+ * elements of a head cost less than an exponential. A token of a stream sees no more than the
+ * cache, and scripts ask for a part of the outputs only. */
+size_t sp_fuzz_work(const sp_case *c) {
+  enum { USUAL_CACHE = 24 };
+  if (c->op == SP_OP_SOFTMAX) return c->n_q * (c->n_kv + 1);
+  size_t per_key = 8 + (c->d_head + c->d_value) / 2;
+  size_t rows = c->n_batch * c->n_q * c->n_heads;
+  size_t keys = c->n_kv + 1;
+  if (c->op == SP_OP_CACHE && keys > USUAL_CACHE) keys = USUAL_CACHE;
+  return rows * keys * per_key / 8;
+}
+
+bool sp_fuzz_affordable(const sp_case *c) {
+  static const size_t limit[SP_N_OPS] = {
+      [SP_OP_SOFTMAX] = 320, [SP_OP_ATTENTION] = 640, [SP_OP_CACHE] = 2400};
+  return sp_fuzz_work(c) <= limit[c->op];
+}
+
+/* ---- steps of a stream ---- */
+
+enum { SMALL_BLOCK = 8, LARGE_BLOCK_CODE = 0xF000, FEW_STEPS = 24, MANY_STEPS_CODE = 192 };
+
+void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES]) {
+  static const sp_cache_step_kind kinds[8] = {
+      SP_STEP_APPEND, SP_STEP_APPEND, SP_STEP_APPEND,  SP_STEP_APPEND,
+      SP_STEP_ATTEND, SP_STEP_ATTEND, SP_STEP_VISIBLE, SP_STEP_VISIBLE};
+  size_t code = bytes[1] | (size_t)bytes[2] << 8;
+  *step = (sp_cache_step){kinds[bytes[0] % 8], 0, false};
+  if (step->kind != SP_STEP_APPEND) return;
+  step->with_queries = bytes[0] % 8 != 3;
+  step->n_tokens = 1 + code % SMALL_BLOCK;
+  if (code >= LARGE_BLOCK_CODE) step->n_tokens = 1 + (code - LARGE_BLOCK_CODE) % SP_FUZZ_LARGE_N;
+}
+
+bool sp_fuzz_step_write(const sp_cache_step *step, uint8_t bytes[SP_FUZZ_STEP_BYTES]) {
+  size_t code = 0;
+  bytes[0] = step->kind == SP_STEP_ATTEND ? 4 : 6;
+  if (step->kind == SP_STEP_APPEND) {
+    if (step->n_tokens > SP_FUZZ_LARGE_N) return false;
+    bytes[0] = step->with_queries ? 0 : 3;
+    code = step->n_tokens - 1;
+    if (code >= SMALL_BLOCK) code += LARGE_BLOCK_CODE;
+  }
+  bytes[1] = (uint8_t)code;
+  bytes[2] = (uint8_t)(code >> 8);
+  return true;
+}
+
+size_t sp_fuzz_n_steps(uint8_t code) {
+  if (code < MANY_STEPS_CODE) return 1 + code % FEW_STEPS;
+  return 1 + FEW_STEPS + (size_t)(code - MANY_STEPS_CODE);
+}
+
+bool sp_fuzz_n_steps_code(size_t n, uint8_t *code) {
+  if (n == 0 || n > 1 + FEW_STEPS + UINT8_MAX - MANY_STEPS_CODE) return false;
+  *code = (uint8_t)(n <= FEW_STEPS ? n - 1 : MANY_STEPS_CODE + n - 1 - FEW_STEPS);
+  return true;
+}

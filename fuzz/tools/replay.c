@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A main for a fuzz target where there is no fuzzing engine: it runs the target on every file that
+ * is named, and on every file in directories that are named, in the order of their names. A corpus
+ * is a regression test this way, with any compiler. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fuzz/target.h"
+
+static size_t n_run;
+
+static int fail(const char *path) {
+  perror(path);
+  return 1;
+}
+
+static int run_file(const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return fail(path);
+  struct stat info;
+  size_t size = fstat(fileno(file), &info) == 0 ? (size_t)info.st_size : 0;
+  uint8_t *data = malloc(size + 1);
+  int status = data != NULL && fread(data, 1, size, file) == size ? 0 : fail(path);
+  fclose(file);
+  /* On a finding the target prints and aborts: this is the file it is in. */
+  fprintf(stderr, "\r%-78.78s", path);
+  uint8_t *exact = status == 0 ? malloc(size > 0 ? size : 1) : NULL; /* an over-read shows */
+  if (exact != NULL) {
+    memcpy(exact, data, size);
+    status = LLVMFuzzerTestOneInput(exact, size);
+    n_run++;
+  }
+  free(exact);
+  free(data);
+  return status;
+}
+
+static int visible(const struct dirent *entry) {
+  return entry->d_name[0] != '.';
+}
+
+static int run_path(const char *path) {
+  struct stat info;
+  if (stat(path, &info) != 0) return fail(path);
+  if (!S_ISDIR(info.st_mode)) return run_file(path);
+  struct dirent **entries;
+  int n = scandir(path, &entries, visible, alphasort);
+  if (n < 0) return fail(path);
+  int status = 0;
+  for (int i = 0; i < n; i++) {
+    char inner[4096];
+    snprintf(inner, sizeof inner, "%s/%s", path, entries[i]->d_name);
+    free(entries[i]);
+    status |= run_path(inner);
+  }
+  free(entries);
+  return status;
+}
+
+int main(int argc, char **argv) {
+  int status = 0;
+  for (int i = 1; i < argc; i++) status |= run_path(argv[i]);
+  fprintf(stderr, "\r%-78s\r%s: %zu inputs\n", "", argv[0], n_run);
+  if (n_run == 0) fprintf(stderr, "%s: nothing was run\n", argv[0]);
+  return status != 0 || n_run == 0;
+}
