@@ -6,12 +6,11 @@
 #ifndef SINKPROOF_PROVED_H
 #define SINKPROOF_PROVED_H
 
-#define SP_PROVED_WEIGHT  "NU7_weight"
-#define SP_PROVED_OUTPUT  "NU7_output_in_interval"
-#define SP_PROVED_LSE     "NU7_lse"
-#define SP_PROVED_ROW     "attention_row_certified"
+#define SP_PROVED_WEIGHT "NU7_weight"
+#define SP_PROVED_OUTPUT "NU7_output_in_interval"
+#define SP_PROVED_LSE    "NU7_lse"
+#define SP_PROVED_ROW    "attention_row_certified"
 
-#define SP_PROVED_CLAIMS_SHA256 \
-  "76c207c81ac7b3e0099e8fe047594fffc79a3ff1485ede50201f620ef47be256"
+#define SP_PROVED_CLAIMS_SHA256 "76c207c81ac7b3e0099e8fe047594fffc79a3ff1485ede50201f620ef47be256"
 
 #endif
