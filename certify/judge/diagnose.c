@@ -95,6 +95,7 @@ static void set_row(examination *e, size_t r) {
   s->max_logit = mpfr_get_d(&s->row.max_logit->right, MPFR_RNDN);
   for (size_t i = 0; i < s->n_result; i++)
     e->got[i] = got_at(&e->outputs->values, r * e->truth->row_len + i);
+  s->values_fail = values_fail(e, r);
   s->got_lse_keys = got_at(&e->outputs->lse_keys, r);
   s->got_lse_total = got_at(&e->outputs->lse_total, r);
 }
@@ -191,7 +192,7 @@ static bool explains(examination *e, const sp_hypothesis *h, size_t r) {
   if (!suppose(e, h)) return false;
   fit f = {.close = true};
   const sp_truth *t = e->truth;
-  if (values_fail(e, r)) fit_values(&f, e, r);
+  if (e->s.values_fail) fit_values(&f, e, r);
   if (lse_fails(t->lse_keys, &e->outputs->lse_keys, r))
     fit_lse(&f, t->lse_keys, &e->outputs->lse_keys, r, e->s.lse_keys);
   if (lse_fails(t->lse_total, &e->outputs->lse_total, r))
@@ -247,7 +248,7 @@ static void describe_factor(examination *e, char *text, size_t capacity) {
     if (!(fabs(ratio - factor) <= fabs(factor) * 0x1p-12)) return;
     n++;
   }
-  if (n < 2 || !isfinite(factor) || fabs(factor - 1) < 0x1p-12) return;
+  if (n < 2 || factor == 0 || !isfinite(factor) || fabs(factor - 1) < 0x1p-12) return;
   (void)snprintf(text, capacity, " (every value of the row is %.6g times the exact one)", factor);
 }
 

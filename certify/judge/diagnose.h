@@ -16,6 +16,7 @@ typedef struct sp_suspect {
   sp_ref_kind kind;
   double max_logit;  /* over visible keys */
   const double *got; /* got[n_result] */
+  bool values_fail;  /* … and some of them are not accepted */
   double got_lse_keys, got_lse_total;
   /* To alter: the input, and room for arrays of its own. */
   sp_ref_row_input in;

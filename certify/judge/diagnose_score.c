@@ -106,32 +106,30 @@ static bool alibi_without_size(sp_suspect *s, double unused) {
   return s->in.alibi_slope != 0 && use_logits(s, signed_alibi);
 }
 
-/* All weights equal; the log-sum-exps beside them may be anything. */
-static bool ignore_logits(sp_suspect *s, double unused) {
-  (void)unused;
-  s->in.scale = 0;
-  s->in.alibi_slope = 0;
-  s->in.sink_logit = -INFINITY;
-  if (s->in.key_bias == NULL) return s->kind == SP_REF_ORDINARY;
-  double *bias = sp_suspect_bias(s);
-  for (size_t j = 0; j < s->in.n_kv; j++)
-    if (bias[j] != -INFINITY) bias[j] = 0;
-  return s->kind == SP_REF_ORDINARY;
-}
-
-static bool any_lse(sp_suspect *s, double unused) {
-  (void)unused;
-  s->lse_keys = s->got_lse_keys;
-  s->lse_total = s->got_lse_total;
-  return true;
-}
-
 /* Finite biases only: -inf is a mask. */
 static bool multiply_bias(sp_suspect *s, double factor) {
   if (s->in.key_bias == NULL) return false;
   double *bias = sp_suspect_bias(s);
   for (size_t j = 0; j < s->in.n_kv; j++)
     if (bias[j] != -INFINITY) bias[j] *= factor;
+  return true;
+}
+
+/* All weights equal; the log-sum-exps beside them may be anything. */
+static bool ignore_logits(sp_suspect *s, double unused) {
+  (void)unused;
+  if (s->kind != SP_REF_ORDINARY || !s->values_fail) return false;
+  s->in.scale = 0;
+  s->in.alibi_slope = 0;
+  s->in.sink_logit = -INFINITY;
+  (void)multiply_bias(s, 0);
+  return true;
+}
+
+static bool any_lse(sp_suspect *s, double unused) {
+  (void)unused;
+  s->lse_keys = s->got_lse_keys;
+  s->lse_total = s->got_lse_total;
   return true;
 }
 

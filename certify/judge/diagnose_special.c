@@ -81,7 +81,7 @@ static bool underflow(sp_suspect *s, double limit) {
 
 static bool zero(sp_suspect *s, double unused) {
   (void)unused;
-  if (s->kind != SP_REF_ORDINARY) return false;
+  if (s->kind != SP_REF_ORDINARY || !s->values_fail) return false;
   for (size_t i = 0; i < s->n_result; i++) s->result[i] = 0;
   if (s->got_lse_keys == 0) s->lse_keys = 0;
   if (s->got_lse_total == 0) s->lse_total = 0;

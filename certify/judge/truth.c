@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is accepted for a whole case: row by row (certify/judge/truth_row.c), and for a cache the lists of
- * visible tokens, which are exact. spec: CT-2, CT-3, NU-8 */
+/* What is accepted for a whole case: row by row (certify/judge/truth_row.c), and for a cache the
+ * lists of visible tokens, which are exact. spec: CT-2, CT-3, NU-8 */
 #include "certify/judge/judge.h"
 
 #include <fenv.h>
