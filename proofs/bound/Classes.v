@@ -156,11 +156,12 @@ Proof. now apply NU7_class_allowance. Qed.
 
 (** proves: NU-7 *)
 Theorem NU7_class_weight x d t f gamma e :
-  Rabs t <= d + eps c -> Rabs f <= eta c -> Rabs gamma <= norm -> Rabs e <= eta c ->
+  Rabs t <= d + eps c + u_p c -> Rabs f <= (eta c + eta_p c) * exp (u_p c) ->
+  Rabs gamma <= norm -> Rabs e <= eta c ->
   let y := (exp (x - m) * exp t + f) / l * exp gamma + e in
-  let th := theta c kd H norm (INR T) delta d in
+  let width := theta c kd H norm (INR T) delta d + u_p c in
   let fl := floor c kd H norm (INR T) in
-  weight s (map fst keys) x * exp (- th) - fl <= y <= weight s (map fst keys) x * exp th + fl.
+  weight s (map fst keys) x * exp (- width) - fl <= y <= weight s (map fst keys) x * exp width + fl.
 Proof.
   intros Ht Hf Hg He; rewrite <- (NU7_p_is_weight s kd _ x den_terms).
   eapply NU7_weight; eauto; apply pos_INR.

@@ -266,30 +266,34 @@ Qed.
 
 (** ** Weights *)
 
-(** [NU7_weight]: a computed exponential divided by the computed sum lies in the accepted interval
-    [p e^-theta - A, p e^theta + A]. proves: NU-7, SM-2 *)
-Definition floor : R := eta c * (1 + exp (lambda + K)).
+(** [NU7_weight]: a computed exponential, rounded to P or not, divided by the computed sum lies in
+    the accepted interval [p e^-(theta + u_p) - A, p e^(theta + u_p) + A]. proves: NU-7, SM-2 *)
+Definition floor : R := eta c + (eta c + eta_p c) * exp (lambda + K).
 
 Theorem NU7_weight x d t f gamma e :
-  Rabs t <= d + eps c -> Rabs f <= eta c -> Rabs gamma <= norm -> Rabs e <= eta c ->
+  Rabs t <= d + eps c + u_p c -> Rabs f <= (eta c + eta_p c) * exp (u_p c) ->
+  Rabs gamma <= norm -> Rabs e <= eta c ->
   let y := (exp (x - m) * exp t + f) / l * exp gamma + e in
-  p x * exp (- theta d) - floor <= y <= p x * exp (theta d) + floor.
+  let width := theta d + u_p c in
+  p x * exp (- width) - floor <= y <= p x * exp width + floor.
 Proof.
-  intros Ht Hf Hg He y; pose proof l_pos as Pl; pose proof inv_l as Il.
-  destruct (near_weight x t gamma d (eps c) Ht Hg) as [L U].
-  replace (d + eps c + sum_error + norm) with (theta d) in L, U by (unfold theta, sum_error; ring).
+  intros Ht Hf Hg He y width; pose proof l_pos as Pl; pose proof inv_l as Il.
+  destruct (near_weight x t gamma d (eps c + u_p c) ltac:(lra) Hg) as [L U].
+  replace (d + (eps c + u_p c) + sum_error + norm) with width in L, U
+    by (unfold width, theta, sum_error; ring).
   assert (F : Rabs (f / l * exp gamma + e) <= floor).
-  { apply Rle_trans with (1 := Rabs_triang _ _); unfold floor; rewrite Rmult_plus_distr_l, Rmult_1_r, Rplus_comm.
+  { apply Rle_trans with (1 := Rabs_triang _ _); unfold floor; rewrite Rplus_comm.
     apply Rplus_le_compat; auto; unfold Rdiv.
     rewrite !Rabs_mult, (Rabs_pos_eq (/ l)), (Rabs_pos_eq (exp gamma)), Rmult_assoc
       by (left; try apply exp_pos; now apply Rinv_0_lt_compat).
-    apply Rmult_le_compat; auto using Rabs_pos.
-    - apply Rmult_le_pos; left; [now apply Rinv_0_lt_compat | apply exp_pos].
-    - apply Rle_trans with (exp (eps c + u_p c + H + K) * exp norm).
+    destruct Hc as (Hu & Hep & Hd & Hp & Hn & Hnp & Hrest).
+    apply Rle_trans with ((eta c + eta_p c) * exp (u_p c) * (exp (eps c + u_p c + H + K) * exp norm)).
+    - apply Rmult_le_compat; auto using Rabs_pos.
+      + apply Rmult_le_pos; left; [now apply Rinv_0_lt_compat | apply exp_pos].
       + apply Rmult_le_compat; auto; try (left; try apply exp_pos; now apply Rinv_0_lt_compat).
         apply exp_mono; apply Rabs_between in Hg; lra.
-      + rewrite <- exp_plus; apply exp_mono; unfold lambda; pose proof H_nonneg.
-        destruct Hc as (? & ? & ? & ? & ?); lra. }
+    - rewrite Rmult_assoc, <- !exp_plus; apply Rmult_le_compat_l; [lra|].
+      apply exp_mono; unfold lambda; pose proof H_nonneg; lra. }
   apply Rabs_between in F; unfold y.
   replace ((exp (x - m) * exp t + f) / l * exp gamma + e)
     with (exp (x - m) * exp t / l * exp gamma + (f / l * exp gamma + e)) by (field; lra).
