@@ -191,7 +191,7 @@ static void output_bound(sp_formula *f, const sp_class *cls, const terms *t, sp_
       if (cls->flush_inputs && subnormal(value[c], types.kv)) error += v * expl(exponent);
     }
     f->error[c] = error + 2 * t->eta +
-                  expl(t->lambda) * ((2 * t->eta + t->eta_p) * sum + t->events * t->eta_s);
+                  expl(t->lambda + t->k) * ((2 * t->eta + t->eta_p) * sum + t->events * t->eta_s);
   }
 }
 
@@ -221,7 +221,7 @@ void sp_formula_init(sp_formula *f, const sp_class *cls, sp_bound_types types,
       lse_bound(cls, &t, mean, lse, m, sink ? fmaxl(fabsl(m), fabsl(s)) : fabsl(m), a_max);
   real common = mean + 2 * t.eps + t.h + t.norm + t.u_p + t.k;
   for (size_t j = 0; j < n; j++) f->theta[j] += common;
-  f->floor = t.eta + (t.eta + t.eta_p) * expl(t.lambda);
+  f->floor = t.eta + (t.eta + t.eta_p) * expl(t.lambda + t.k);
   f->u_p = t.u_p;
   output_bound(f, cls, &t, types, in, row, lse);
   free(a);

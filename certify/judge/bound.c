@@ -34,11 +34,11 @@
  *     theta_j = delta_j + dbar + 2 eps + H + c_n u' + u_p' + K
  *
  * weights:   [p_j e^(-t_j) - A, p_j e^(t_j) + A] cut at 0
- *     t_j = theta_j + u_p'          A = eta + (eta + eta_p) e^lambda
+ *     t_j = theta_j + u_p'          A = eta + (eta + eta_p) e^(lambda + K)
  * output:    out_c +- E_c
  *     tau_j = theta_j + u_p' + H + r_v u'
  *     E_c = sum_j p_j |v_jc| (e^(tau_j) - 1) + sum of p_j |v_jc| over flushed subnormal v_jc
- *         + e^lambda ((2 eta + eta_p) sum_j |v_jc| + (3N + T) eta_s) + 2 eta
+ *         + e^(lambda + K) ((2 eta + eta_p) sum_j |v_jc| + (3N + T) eta_s) + 2 eta
  * lse_total: L +- E
  *     B = dbar + eps + H + u_p' + K
  *     E = B + c_log u' e^(6u') (2 (L - m + B + a*) + |L| + B + max(|m|, |s|) + a*) + 2 eta
@@ -262,7 +262,7 @@ static void weights_up(sp_bound *bound, const costs *k, const measures *ms, cons
     key->reach = useful ? 0 : sp_up_exp(error - gap_below(key, ms));
     key->shrink = -(-1 / grow);
   }
-  bound->floor = k->eta + (k->eta + k->eta_p) * sp_up_exp(k->lambda);
+  bound->floor = k->eta + (k->eta + k->eta_p) * sp_up_exp(k->lambda + k->k);
 }
 
 static const double *values_of(const sp_ref_row_input *in, size_t j) {
@@ -281,7 +281,7 @@ static void output_up(sp_bound *bound, const sp_class *cls, const costs *k, cons
                                      : 0x1p-8;
   double more = k->u_p + k->chain + (cls->u > u_kv ? k->u : 0);
   double flushed_below = cls->flush_inputs ? least_normal(types.kv) : 0;
-  double enlarge = sp_up_exp(k->lambda);
+  double enlarge = sp_up_exp(k->lambda + k->k);
   for (size_t c = 0; c < in->d_value; c++) {
     double events = (2 * k->eta + k->eta_p) * bound->value_sum[c] + k->events * k->eta_s;
     bound->error[c] = enlarge * events + 2 * k->eta;
