@@ -169,9 +169,9 @@ size_t sp_call_need(const sp_call *call, const sp_arena *arena, const sp_layout 
 static void set_view(sp_call *call, size_t i, unsigned char *base) {
   const sp_tensor *t = &call->tensor[i];
   sp_call_view kind = call->field[i].view;
+  if (kind == SP_VIEW_NONE) return;
   unsigned char *at = (unsigned char *)&call->args + call->field[i].offset;
   const void *data = base + t->data;
-  if (kind == SP_VIEW_NONE) return;
   if (kind == SP_VIEW_POINTER) {
     memcpy(at, &data, sizeof data);
     return;
