@@ -53,6 +53,7 @@ static double sum_key(sp_bound_key *key, sp_bound_types types, const sp_ref_row_
 }
 
 static double sum_values(sp_bound *bound, const sp_ref_row_input *in, size_t j) {
+  if (in->d_value == 0) return 0; /* softmax: there is no v to point into */
   const double *v = j == in->n_kv ? in->bias_v : in->v + j * in->v_stride;
   double largest = 0;
   for (size_t c = 0; c < in->d_value; c++) {
