@@ -266,6 +266,7 @@ static void weights_up(sp_bound *bound, const costs *k, const measures *ms, cons
 }
 
 static const double *values_of(const sp_ref_row_input *in, size_t j) {
+  if (in->v == NULL) return in->bias_v; /* softmax, or no key but the bias pair */
   return j == in->n_kv ? in->bias_v : in->v + j * in->v_stride;
 }
 
