@@ -7,7 +7,7 @@ set -eu
 claims=$1
 theorem() {
   grep -qx "  theorem $2" "$claims" || { echo "proved.sh: $claims has no theorem $2" >&2; exit 1; }
-  printf '#define SP_PROVED_%-6s "%s"\n' "$1" "$2"
+  printf '#define SP_PROVED_%-7s "%s"\n' "$1" "$2"
 }
 cat <<'HEAD'
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -23,4 +23,5 @@ theorem WEIGHT NU7_weight
 theorem OUTPUT NU7_output_in_interval
 theorem LSE NU7_lse
 theorem ROW attention_row_certified
+theorem SOFTMAX softmax_row_certified
 printf '\n#define SP_PROVED_CLAIMS_SHA256 "%s"\n\n#endif\n' "$(sha256sum "$claims" | cut -d ' ' -f 1)"
