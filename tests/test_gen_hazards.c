@@ -413,7 +413,7 @@ START_TEST(test_large_n) {
       row_double_free(&row);
       drop(&m);
     }
-  made m = make("large-n", SP_OP_ATTENTION, 1);
+  made m = make("large-n", SP_OP_ATTENTION, 0);
   ck_assert(m.c.n_kv > 32768);
   drop(&m);
 }

@@ -85,6 +85,7 @@ bool sp_make_alibi(sp_case *c, const sp_generator_request *request) {
     sp_gen_set(&c->alibi_slope, h, g.index % 4 == 3 ? -slope : slope);
   }
   if (g.index % 4 == 2) sp_gen_window(&g, sp_rng_between(&g.rng, 1, c->n_kv));
+  if (g.index % 3 == 0 && sp_gen_has(&g, SP_OPT_SOFTCAP)) c->softcap = 1.5F;
   if (g.index % 2 == 0 || !sp_gen_has(&g, SP_OPT_SINK_LOGIT)) return sp_gen_finish(&g);
   static const double delta[] = {0.4, -0.6, 1.2};
   return sp_gen_sinks_near(&g, SP_F32, delta, 3);
@@ -108,6 +109,11 @@ bool sp_make_bias_pair(sp_case *c, const sp_generator_request *request) {
   if (!sp_array_alloc(&c->bias_v, c->dtype_kv, c->n_kv_heads * c->d_value)) return false;
   sp_gen_bells(&g, &c->bias_k, 1.0);
   sp_gen_bells(&g, &c->bias_v, 3.0);
+  if (g.index % 4 == 0 && sp_gen_has(&g, SP_OPT_ALIBI)) {
+    if (!sp_array_alloc(&c->alibi_slope, SP_F32, c->n_heads)) return false;
+    for (size_t h = 0; h < c->n_heads; h++)
+      sp_gen_set(&c->alibi_slope, h, sp_rng_uniform(&g.rng, 0.1, 0.5));
+  }
   if (g.index % 4 == 1) sp_gen_window(&g, 1 + g.index % 3);
   if (g.index % 4 == 2 && sp_gen_has(&g, SP_OPT_KEY_BIAS)) {
     if (!sp_gen_bias(&g, false)) return false;

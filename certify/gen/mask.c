@@ -47,11 +47,14 @@ static emptiness choose_emptiness(const sp_gen *g, uint64_t start) {
 
 static void empty_shape(sp_gen *g, emptiness which) {
   sp_case *c = g->c;
-  size_t n_kv = sp_rng_between(&g->rng, 1, 20);
+  static const size_t length[] = {4, 16, 7, 1, 8, 32, 17, 20, 3, 12};
+  size_t n_kv = length[sp_rng_below(&g->rng, 10)];
   size_t n_q = sp_rng_between(&g->rng, 1, 3);
   if (which == MORE_QUERIES) n_q = n_kv + sp_rng_between(&g->rng, 1, 16);
-  if (which == ONE_ROW) n_kv += n_q = 2 + n_q;
-  if (which == LEADING_ROWS) n_kv += n_q = sp_rng_between(&g->rng, 3, 20);
+  if (which == ONE_ROW) n_q += 2;
+  if (which == LEADING_ROWS) n_q = sp_rng_between(&g->rng, 3, 20);
+  bool attention = g->request->op == SP_OP_ATTENTION;
+  if (attention && (which == ONE_ROW || which == LEADING_ROWS)) n_kv += n_q;
   sp_gen_shape(g, n_kv, n_q, 3, 4);
   if (which == NO_KEYS) {
     c->n_kv = 0;

@@ -30,22 +30,12 @@ bool sp_make_sink_mass(sp_case *c, const sp_generator_request *request) {
   return sp_gen_sinks_near(&g, SP_F32, delta, 4);
 }
 
-/* Which keys the row has. JUST_BELOW: between 89 and 95 below the sink logit, where e^(s - max)
- * overflows binary32 but the weights do not vanish yet; values are large so that the output does
- * not either. */
-typedef enum company {
-  PLAIN,
-  JUST_BELOW,
-  FAR_BELOW,
-  NOTHING_VISIBLE,
-  NO_KEYS,
-  N_COMPANIES
-} company;
+/* Which keys the row has. */
+typedef enum company { PLAIN, FAR_BELOW, NOTHING_VISIBLE, NO_KEYS, N_COMPANIES } company;
 
 static bool extreme_keys(sp_gen *g, company which) {
   sp_case *c = g->c;
-  size_t n = sp_rng_between(&g->rng, 1, which == JUST_BELOW ? 3 : 20);
-  sp_gen_shape(g, n, sp_rng_between(&g->rng, 1, 2), 3, 4);
+  sp_gen_shape(g, sp_rng_between(&g->rng, 1, 20), sp_rng_between(&g->rng, 1, 2), 3, 4);
   if (which == NO_KEYS) {
     c->n_kv = 0;
     c->n_q = 1;
@@ -59,10 +49,15 @@ static bool extreme_keys(sp_gen *g, company which) {
   return true;
 }
 
+/* Sink logits 89 to 95 above the keys, where e^(s - max) overflows binary32 but the weights do not
+ * vanish yet; few keys and large values, so that the output does not vanish either. */
 static bool just_above(sp_gen *g) {
   sp_case *c = g->c;
+  sp_gen_shape(g, sp_rng_between(&g->rng, 1, 3), 2, 3, 4);
+  if (!sp_gen_scores(g, sp_gen_wanted(g), 1.5)) return false;
   double size = c->dtype_kv == SP_F16 ? 0x1p+10 : 0x1p+60;
   for (size_t e = 0; e < c->v.count; e++) sp_gen_set(&c->v, e, size * sp_gen_get(&c->v, e));
+  if (c->op == SP_OP_CACHE && !sp_gen_random_script(g, 4)) return false;
   double delta[4];
   for (size_t h = 0; h < 4; h++) delta[h] = sp_rng_uniform(&g->rng, 89.2, 95.0);
   return sp_gen_sinks_near(g, SP_F32, delta, 4);
@@ -82,8 +77,9 @@ static bool decidable(const sp_case *c) {
 /* Sink logits that overflow or vanish against the keys. A kernel that leaves them out of the
  * maximum gets infinity; one that treats a large negative number as "none" may find it again. */
 bool sp_make_sink_extreme(sp_case *c, const sp_generator_request *request) {
-  static const double extreme[] = {100.0,  -INFINITY, 1e30, -1e30, 200.0,     89.5,
-                                   -110.0, 0.0,       -1e4, 3e4,   -100000.0, INFINITY};
+  /* NAN stands for just_above; INFINITY comes last, as it needs an option. */
+  static const double extreme[] = {100.0, -INFINITY, 1e30, -1e30, 200.0,     NAN,     -110.0,
+                                   0.0,   -1e4,      3e4,  709.9, -100000.0, INFINITY};
   enum { N_ALL = sizeof extreme / sizeof *extreme };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N_ALL * N_COMPANIES)) return false;
@@ -92,13 +88,14 @@ bool sp_make_sink_extreme(sp_case *c, const sp_generator_request *request) {
   bool cache = request->op == SP_OP_CACHE;
   if (which == NOTHING_VISIBLE && (cache || !sp_gen_has(&g, SP_OPT_MASK))) which = PLAIN;
   if (which == NO_KEYS && (cache || !sp_gen_has(&g, SP_OPT_EMPTY))) which = FAR_BELOW;
+  if (isnan(extreme[g.index % n])) return just_above(&g);
   if (!extreme_keys(&g, which)) return false;
   if (cache && !sp_gen_random_script(&g, 4)) return false;
-  if (which == JUST_BELOW) return just_above(&g);
-  /* Three neighbours of the list, over the heads; none is a round number in binary. */
+  /* Three values of the list, over the heads; none is a round number in binary. */
   double value[3];
   for (size_t h = 0; h < 3; h++) {
-    double s = extreme[(g.index + 5 * h) % n];
+    double s = extreme[(g.index + 4 * h) % n];
+    if (isnan(s)) s = 92.0;
     if (isfinite(s) && s < -1500.0 && !decidable(c)) s = -1500.0;
     value[h] = isfinite(s) ? s * sp_rng_uniform(&g.rng, 0.99, 1.0) : s;
   }

@@ -12,6 +12,7 @@ typedef enum order {
   ZIGZAG,     /* two interleaved ramps */
   STEPS,      /* a new level every 16, 32 or 64 keys */
   JUMP,       /* the second half lies out of reach of the first one's maximum */
+  FALL,       /* … and the other way round */
   LAST,       /* all mass at the end, after a long plain */
   FIRST,      /* … at the start */
   N_ORDERS
@@ -32,6 +33,8 @@ static double ordered(order o, size_t j, size_t n, size_t at, size_t step) {
     return 3.0 * (double)(j / step);
   case JUMP:
     return j < n / 2 ? -70.0 : 70.0;
+  case FALL:
+    return j < n / 2 ? 70.0 : -70.0;
   case LAST:
     return j + 2 > n ? 28.0 : 0.0;
   default:
@@ -40,7 +43,7 @@ static double ordered(order o, size_t j, size_t n, size_t at, size_t step) {
 }
 
 bool sp_make_running_max(sp_case *c, const sp_generator_request *request) {
-  static const size_t length[] = {65, 33, 129, 200, 257, 320, 64, 17};
+  static const size_t length[] = {129, 65, 200, 33, 320, 257, 64, 17};
   static const size_t step[] = {16, 32, 64};
   enum { N = N_ORDERS * 8 };
   sp_gen g;

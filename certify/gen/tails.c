@@ -77,7 +77,7 @@ bool sp_make_odd_rows(sp_case *c, const sp_generator_request *request) {
 /* Rows beyond the range of 12-, 15- and 16-bit indices, or as long as the kernel allows, with the
  * mass at the far end. */
 bool sp_make_large_n(sp_case *c, const sp_generator_request *request) {
-  static const size_t length[] = {4097, 32769, 8192, 33001, 20000, 65537};
+  static const size_t length[] = {32769, 4097, 8192, 33001, 20000, 65537};
   enum { N = sizeof length / sizeof *length };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
