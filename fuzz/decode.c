@@ -54,9 +54,10 @@ static size_t at_most(size_t n, uint64_t limit) {
 
 static void choose_sizes(const decoder *d) {
   sp_case *c = d->c;
-  c->n_kv = at_most(sp_fuzz_size(d->h.n_kv), c->op == SP_OP_CACHE ? 0 : d->offer->max_n);
-  if (c->n_kv == 0 && (c->op == SP_OP_CACHE || !offered(d, SP_OPT_EMPTY))) c->n_kv = 1;
-  c->n_q = 1 + sp_fuzz_size(d->h.n_q);
+  bool stream = c->op == SP_OP_CACHE;
+  c->n_kv = at_most(sp_fuzz_size(d->h.n_kv), stream ? SP_FUZZ_LARGE_N : d->offer->max_n);
+  if (c->n_kv == 0 && (stream || !offered(d, SP_OPT_EMPTY))) c->n_kv = 1;
+  c->n_q = 1 + at_most(sp_fuzz_size(d->h.n_q), SP_FUZZ_LARGE_N);
   if (c->op == SP_OP_CACHE) c->n_q = c->n_kv;
   if (c->op == SP_OP_SOFTMAX) return;
   c->n_kv_heads = 1u + d->h.n_kv_heads % 4u;
@@ -80,6 +81,7 @@ static void shrink_heads(sp_case *c) {
 /* Until the oracle can keep up. A stream gives up heads before tokens, others give up rows first. */
 static void shrink(sp_case *c) {
   bool stream = c->op == SP_OP_CACHE;
+  size_t least_d = c->n_kv > SP_FUZZ_LARGE_N ? 4 : 8;
   while (!sp_fuzz_affordable(c)) {
     if (c->n_batch > 1) {
       c->n_batch--;
@@ -87,7 +89,7 @@ static void shrink(sp_case *c) {
       c->n_q -= (c->n_q + 3) / 4;
     } else if (c->n_heads > 1) {
       shrink_heads(c);
-    } else if (c->d_head + c->d_value > 8) {
+    } else if (c->d_head + c->d_value > least_d) {
       c->d_head = (c->d_head + 1) / 2;
       c->d_value = (c->d_value + 1) / 2;
     } else {

@@ -5,7 +5,10 @@
 #include "fuzz/ours.h"
 #include "fuzz/target.h"
 
-static sp_fuzz_ours ours = {.ops = (1u << SP_N_OPS) - 1, .oracle = true, .twice = true};
+#define OPS ((1u << SP_N_OPS) - 1)
+
+const uint32_t sp_fuzz_target_ops = OPS;
+static sp_fuzz_ours ours = {.ops = OPS, .oracle = true, .twice = true};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return sp_fuzz_ours_input(&ours, data, size);

@@ -3,7 +3,10 @@
 #include "fuzz/ours.h"
 #include "fuzz/target.h"
 
-static sp_fuzz_ours ours = {.ops = 1u << SP_OP_SOFTMAX};
+#define OPS (1u << SP_OP_SOFTMAX)
+
+const uint32_t sp_fuzz_target_ops = OPS;
+static sp_fuzz_ours ours = {.ops = OPS};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   return sp_fuzz_ours_input(&ours, data, size);

@@ -86,15 +86,19 @@ void sp_fuzz_header_write(const sp_fuzz_header *h, uint8_t data[SP_FUZZ_HEADER_B
 }
 
 /* From this code on, sizes are large. */
-enum { LARGE_CODE = 0xF000, LARGE_DIM_CODE = 0xD0 };
+enum { LARGE_CODE = 0xF000, HUGE_CODE = 0xFFF8, HUGE_STEP = 6, LARGE_DIM_CODE = 0xD0 };
 
 size_t sp_fuzz_size(uint16_t code) {
   if (code < LARGE_CODE) return code % (SP_FUZZ_SMALL_N + 1);
-  return (size_t)(code - LARGE_CODE) % (SP_FUZZ_LARGE_N + 1);
+  if (code < HUGE_CODE) return (size_t)(code - LARGE_CODE) % (SP_FUZZ_LARGE_N + 1);
+  return SP_FUZZ_HUGE_N + (size_t)(code - HUGE_CODE) * HUGE_STEP;
 }
 
 uint16_t sp_fuzz_size_code(size_t n) {
-  return (uint16_t)(n <= SP_FUZZ_SMALL_N ? n : LARGE_CODE + n);
+  if (n <= SP_FUZZ_SMALL_N) return (uint16_t)n;
+  if (n < SP_FUZZ_HUGE_N) return (uint16_t)(LARGE_CODE + (n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N));
+  size_t steps = (n - SP_FUZZ_HUGE_N) / HUGE_STEP;
+  return (uint16_t)(HUGE_CODE + (steps < 7 ? steps : 7));
 }
 
 size_t sp_fuzz_dim(uint8_t code) {

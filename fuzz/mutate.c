@@ -16,10 +16,12 @@ static size_t mutate_header(uint8_t *data, size_t size, size_t max_size, sp_rng 
 }
 
 /* A changed script or mask may be one that no bytes decode to; then this was no mutation. */
-static size_t mutate_elements(uint8_t *data, size_t size, size_t max_size, sp_rng *rng) {
+static size_t mutate_elements(uint8_t *data, size_t size, size_t max_size, uint32_t ops,
+                              sp_rng *rng) {
   sp_fuzz_offer all = sp_fuzz_offer_all();
   sp_fuzz_header h;
   sp_case c;
+  all.ops = ops;
   sp_fuzz_header_read(&h, data, size);
   uint8_t *bytes = malloc(max_size);
   if (bytes == NULL || !sp_fuzz_decode(&c, data, size, &all)) {
@@ -36,11 +38,11 @@ static size_t mutate_elements(uint8_t *data, size_t size, size_t max_size, sp_rn
   return n;
 }
 
-size_t sp_fuzz_mutate(uint8_t *data, size_t size, size_t max_size, uint64_t seed) {
+size_t sp_fuzz_mutate(uint8_t *data, size_t size, size_t max_size, uint32_t ops, uint64_t seed) {
   sp_rng rng;
   sp_rng_init(&rng, seed, "fuzz-mutate", size, 0);
   if (sp_rng_one_in(&rng, 3)) return mutate_header(data, size, max_size, &rng);
-  size_t n = mutate_elements(data, size, max_size, &rng);
+  size_t n = mutate_elements(data, size, max_size, ops, &rng);
   return n > 0 ? n : mutate_header(data, size, max_size, &rng);
 }
 

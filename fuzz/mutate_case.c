@@ -170,7 +170,9 @@ static bool sink_near_lse(const mutation *m) {
   static const double deltas[] = {0, 1, -1, 3, -3, 8, -8, 16, -16, 40, -40, 100, -100};
   sp_case *c = m->c;
   sp_case_values values;
-  if (!have_sinks(m) || !sp_case_values_init(&values, c)) return false;
+  if (!have_sinks(m)) return false;
+  /* A mutation before this one may have made a step that cannot be. */
+  if (sp_case_error(c) != NULL || !sp_case_values_init(&values, c)) return false;
   double delta = deltas[below(m, sizeof deltas / sizeof *deltas)];
   if (values.n_out > 0) {
     size_t i = below(m, values.n_out), h = below(m, c->n_heads);

@@ -6,7 +6,7 @@
 /* One time in four the engine's own: it knows what it has compared bytes with. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
   if (LLVMFuzzerMutate != NULL && seed % 4 == 0) return LLVMFuzzerMutate(data, size, max_size);
-  size_t n = sp_fuzz_mutate(data, size, max_size, seed);
+  size_t n = sp_fuzz_mutate(data, size, max_size, sp_fuzz_target_ops, seed);
   if (n == 0 && LLVMFuzzerMutate != NULL) return LLVMFuzzerMutate(data, size, max_size);
   return n;
 }

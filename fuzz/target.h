@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* 1u << SP_OP_…: what the target reads its inputs as. The mutator has to read them alike. */
+extern const uint32_t sp_fuzz_target_ops;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Optional, fuzz/mutator.c. */
