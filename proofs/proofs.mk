@@ -41,12 +41,12 @@ proofs-check: proofs ## compare all theorems and their axioms with proofs/claims
 	@$(PROOF_DIR)/claims.sh $(PROOFS) > $(PROOFS)/claims.txt
 	@diff -u $(PROOF_DIR)/claims.txt $(PROOFS)/claims.txt
 	@! grep 'assumes' $(PROOF_DIR)/claims.txt | grep -vE 'nothing|sig_not_dec|sig_forall_dec|functional_extensionality_dep|Classical_Prop.classic'
-	@$(PROOF_DIR)/export/proved.sh $(PROOF_DIR)/claims.txt | diff -u certify/run/proved.h -
+	@$(PROOF_DIR)/export/proved.sh $(PROOF_DIR)/claims.txt | diff -u certify/judge/proved.h -
 	@echo "  $$(grep -c theorem $(PROOF_DIR)/claims.txt) theorems, axioms as recorded"
 
 proofs-accept: proofs ## record the theorems and axioms of today in proofs/claims.txt
 	@$(PROOF_DIR)/claims.sh $(PROOFS) > $(PROOF_DIR)/claims.txt
-	@$(PROOF_DIR)/export/proved.sh $(PROOF_DIR)/claims.txt > certify/run/proved.h
+	@$(PROOF_DIR)/export/proved.sh $(PROOF_DIR)/claims.txt > certify/judge/proved.h
 
 # The bytes in the theorem are those of the leaf, under two assemblers.
 proofs-bytes: ## compare the assembled leaf with the bytes in the theorem

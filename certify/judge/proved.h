@@ -6,11 +6,12 @@
 #ifndef SINKPROOF_PROVED_H
 #define SINKPROOF_PROVED_H
 
-#define SP_PROVED_WEIGHT "NU7_weight"
-#define SP_PROVED_OUTPUT "NU7_output_in_interval"
-#define SP_PROVED_LSE    "NU7_lse"
-#define SP_PROVED_ROW    "attention_row_certified"
+#define SP_PROVED_WEIGHT  "NU7_weight"
+#define SP_PROVED_OUTPUT  "NU7_output_in_interval"
+#define SP_PROVED_LSE     "NU7_lse"
+#define SP_PROVED_ROW     "attention_row_certified"
+#define SP_PROVED_SOFTMAX "softmax_row_certified"
 
-#define SP_PROVED_CLAIMS_SHA256 "76c207c81ac7b3e0099e8fe047594fffc79a3ff1485ede50201f620ef47be256"
+#define SP_PROVED_CLAIMS_SHA256 "c5689b391c70bbc2396ce95c517fba329355da587d880f793837a1fec5bd486a"
 
 #endif
