@@ -38,6 +38,8 @@ bool sp_make_softcap(sp_case *c, const sp_generator_request *request) {
   if (x == NULL) return false;
   double size = (double)c->softcap * ratio[sp_gen_turn(&g, 6) % 4];
   for (size_t j = 0; j < c->n_kv; j++) x[j] = sp_rng_uniform(&g.rng, -size, size);
+  x[0] = size;
+  if (c->n_kv > 1) x[c->n_kv - 1] = -size;
   if (!sp_gen_scores(&g, x, 0.1 * size)) return false;
   bool biased =
       sp_rng_one_in(&g.rng, 3) && c->op == SP_OP_ATTENTION && sp_gen_has(&g, SP_OPT_KEY_BIAS);
@@ -84,6 +86,8 @@ bool sp_make_alibi(sp_case *c, const sp_generator_request *request) {
     if (far) slope = g.index % 12 == 5 ? 0.003 : -0.01; /* negative: the far keys win */
     sp_gen_set(&c->alibi_slope, h, g.index % 4 == 3 ? -slope : slope);
   }
+  /* Keys after the query: only a distance without its sign is never negative. */
+  if (g.index % 4 == 1 && c->n_q > 1 && sp_gen_has(&g, SP_OPT_NONCAUSAL)) c->causal = false;
   if (g.index % 4 == 2) sp_gen_window(&g, sp_rng_between(&g.rng, 1, c->n_kv));
   if (g.index % 3 == 0 && sp_gen_has(&g, SP_OPT_SOFTCAP)) c->softcap = 1.5F;
   if (g.index % 2 == 0 || !sp_gen_has(&g, SP_OPT_SINK_LOGIT)) return sp_gen_finish(&g);
