@@ -16,7 +16,7 @@ ALLOWED = {
     "fast": {"fast", "include"},
     "certify": {"certify", "ref", "include"},
     "adapters": {"adapters", "include"},
-    "tests": {"tests", "certify", "ref", "fast", "adapters", "include"},
+    "tests": {"tests", "fuzz", "certify", "ref", "fast", "adapters", "include"},
     "fuzz": {"fuzz", "certify", "ref", "fast", "include"},
     "proofs": {"proofs", "fast", "include"},
 }

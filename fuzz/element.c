@@ -39,6 +39,7 @@ static uint64_t fold(sp_dtype dtype, int top, int span, uint64_t bits) {
   int from = top - span + 1 + bias;
   int to = top + bias;
   if (from < 1) from = 1;
+  if (to < from) to = from; /* a format that does not reach so far down */
   if (e == 0 || (e >= from && e <= to)) return bits;
   uint64_t inside = (uint64_t)(to - e % (to - from + 1));
   return (bits & ~(mask << l.mantissa)) | inside << l.mantissa;

@@ -33,3 +33,7 @@ $(BUILD)/fuzz/tool_%: $(BUILD)/obj/fuzz/tools/%.c.o $(BUILD)/obj/fuzz/mutator.c.
 	@echo "  LD    $@"
 	@$(CC) $(OPT) $(CFLAGS) -o $@ $^ $(FUZZ_TAIL)
 .SECONDARY:
+
+# Unit tests of the room are part of `make check`.
+$(BUILD)/bin/check: $(LIB_FUZZ)
+$(BUILD)/bin/check: private TEST_LIBS := $(LIB_FUZZ) $(LIB_CERTIFY) $(LIB_REF) $(TEST_LIBS)
