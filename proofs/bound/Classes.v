@@ -46,28 +46,26 @@ Qed.
 (** ** The judge's delta
 
     The reference [m] is the computed value of the exact maximum [top], over the keys or over the keys
-    and the sink logit ([M]); [a_max] bounds its error. [a] is the error of this key's own computed
-    logit, [rest] what the class adds for |x| and |L|. *)
+    and the sink logit ([M]); [a_max] bounds its error. [a] bounds the error of this key's own computed
+    logit, [rest] is what the class adds for |x| and |L|. *)
 Theorem NU7_judge_delta c m top M a a_max rest k : sane c -> Rabs (m - top) <= a_max ->
-  logit_of k <= top <= M -> slack k <= u' c * (c_d c * a) + rest + a ->
+  logit_of k <= top <= M -> Rabs (seen k - logit_of k) <= a -> slack k <= rest + a ->
   argument c m k <= u' c * (c_d c * ((M - logit_of k) + a + a_max)) + rest + a.
 Proof.
-  intros (Hu & _ & Hd & _) Hm Ht Hs; unfold argument.
-  assert (A : Rabs (m - logit_of k) <= (M - logit_of k) + a_max).
-  { replace (m - logit_of k) with ((m - top) + (top - logit_of k)) by ring.
-    apply Rle_trans with (1 := Rabs_triang _ _); rewrite (Rabs_pos_eq (top - logit_of k)) by lra; lra. }
+  intros (Hu & _ & Hd & _) Hm Ht Ha Hs; unfold argument.
+  assert (A : Rabs (m - seen k) <= (M - logit_of k) + a + a_max).
+  { apply Rabs_between in Hm; apply Rabs_between in Ha; apply Rabs_le; lra. }
   apply Rmult_le_compat_l with (r := c_d c * u' c) in A; [lra | now apply Rmult_le_pos].
 Qed.
 
 (** The sink logit may lie above a maximum that it did not join: its depth is D_s. *)
 Theorem NU7_judge_delta_sink c m top a a_max rest k D : sane c -> Rabs (m - top) <= a_max ->
-  Rabs (top - logit_of k) <= D -> slack k <= u' c * (c_d c * a) + rest + a ->
+  Rabs (top - logit_of k) <= D -> Rabs (seen k - logit_of k) <= a -> slack k <= rest + a ->
   argument c m k <= u' c * (c_d c * (D + a + a_max)) + rest + a.
 Proof.
-  intros (Hu & _ & Hd & _) Hm Ht Hs; unfold argument.
-  assert (A : Rabs (m - logit_of k) <= D + a_max).
-  { replace (m - logit_of k) with ((m - top) + (top - logit_of k)) by ring.
-    apply Rle_trans with (1 := Rabs_triang _ _); lra. }
+  intros (Hu & _ & Hd & _) Hm Ht Ha Hs; unfold argument.
+  assert (A : Rabs (m - seen k) <= D + a + a_max).
+  { apply Rabs_between in Hm; apply Rabs_between in Ht; apply Rabs_between in Ha; apply Rabs_le; lra. }
   apply Rmult_le_compat_l with (r := c_d c * u' c) in A; [lra | now apply Rmult_le_pos].
 Qed.
 
@@ -217,15 +215,15 @@ Proof.
   unfold sane, f32_costs; cbn [u' eps c_d u_p eta eta_p eta_s]; repeat split; lra.
 Qed.
 
-Definition exact_term (x v : R) : term := Term x 0 v.
+Definition exact_term (x v : R) : term := Term x x 0 v.
 
 Lemma exact_leaf x v : x <= 0 -> computed f32_costs 0 [exact_term x v] 0 0 0 true (if Req_EM_T x 0 then true else false)
   (((exp (x - 0) * exp 0 + 0) * exp 0 + 0) * v + 0).
 Proof.
   intro Hx; pose proof f32_costs_sane as (A & (B & _) & C & D & F & G & I & _).
   apply (Exp f32_costs 0 (exact_term x v)); rewrite ?Rabs_R0; simpl INR; try lra.
-  - unfold argument; cbn [slack exact_term]; pose proof (Rabs_pos (0 - logit_of (exact_term x v))) as P.
-    assert (0 <= c_d f32_costs * u' f32_costs * Rabs (0 - logit_of (exact_term x v))); [|lra].
+  - unfold argument; cbn [slack exact_term]; pose proof (Rabs_pos (0 - seen (exact_term x v))) as P.
+    assert (0 <= c_d f32_costs * u' f32_costs * Rabs (0 - seen (exact_term x v))); [|lra].
     apply Rmult_le_pos; auto; apply Rmult_le_pos; auto.
   - rewrite exp_0; pose proof (exp_pos (logit_of (exact_term x v) - 0)); lra.
   - intros _; cbn [logit_of exact_term]; lra.

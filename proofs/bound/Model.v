@@ -14,10 +14,10 @@ From Sinkproof Require Import Spec Sums Near.
 Import ListNotations.
 Open Scope R_scope.
 
-(** A term: its exact logit, the part of its argument's error that does not depend on the
-    reference (the error a_j of the computed logit, for example), and its value (1 in a
-    denominator). *)
-Record term := Term { logit_of : R; slack : R; value_of : R }.
+(** A term: its exact logit; the logit that the kernel computed; the part of its argument's error
+    that does not depend on the reference (the distance of the two, for example); and its value (1
+    in a denominator). *)
+Record term := Term { logit_of : R; seen : R; slack : R; value_of : R }.
 
 (** The parameters of a class that the model needs. *)
 Record costs := Costs { u' : R; eps : R; c_d : R; u_p : R; eta : R; eta_p : R; eta_s : R }.
@@ -30,8 +30,8 @@ Section Model.
 Variable c : costs.
 Hypothesis Hc : sane c.
 
-(** Error of the argument x - m of an exponential. *)
-Definition argument (m : R) (k : term) : R := c_d c * u' c * Rabs (m - logit_of k) + slack k.
+(** Error of the argument x - m of an exponential: roundings of what was seen, and the slack. *)
+Definition argument (m : R) (k : term) : R := c_d c * u' c * Rabs (m - seen k) + slack k.
 
 (** [computed m ks h r g open anchored v]: [v] is computed for the terms [ks] against the reference
     [m], with at most [h] roundings and [r] rescales between any term and the result, and [g]
@@ -52,7 +52,7 @@ Inductive computed : R -> list term -> nat -> nat -> nat -> bool -> bool -> R ->
     computed m (ka ++ kb) (S (Nat.max ha hb)) (Nat.max ra rb) (ga + gb) (andb oa ob) (orb aa ab)
       ((va + vb) * exp d)
 | Rescale m m' ks h r g anchored v rho f d e :
-    m <= m' -> (forall k, In k ks -> logit_of k <= m) ->
+    m <= m' -> (forall k, In k ks -> seen k <= m) ->
     Rabs rho <= eps c + c_d c * u' c * (m' - m) -> m - m' + rho <= eps c ->
     f = 0 \/ Rabs f <= eta c /\ exp (m - m') * exp rho <= 1/16 ->
     0 <= exp (m - m') * exp rho + f -> Rabs d <= u' c -> Rabs e <= eta_s c ->
@@ -137,7 +137,7 @@ Proof.
 Qed.
 
 Lemma kept_rescale m m' h r ks ts rho f :
-  m <= m' -> (forall k, In k ks -> logit_of k <= m) ->
+  m <= m' -> (forall k, In k ks -> seen k <= m) ->
   Rabs rho <= eps c + c_d c * u' c * (m' - m) -> m - m' + rho <= eps c ->
   f = 0 \/ Rabs f <= eta c /\ exp (m - m') * exp rho <= 1/16 ->
   0 <= exp (m - m') * exp rho + f ->
@@ -166,10 +166,10 @@ Proof.
   assert (D' : share m k t <= exp (eps c) * E).
   { apply Rle_trans with (1 := D); right; unfold E; rewrite <- exp_plus; f_equal; ring. }
   repeat split.
-  - rewrite (Rabs_pos_eq (m - logit_of k)) in A by lra; rewrite (Rabs_pos_eq (m' - logit_of k)) by lra.
+  - rewrite (Rabs_pos_eq (m - seen k)) in A by lra; rewrite (Rabs_pos_eq (m' - seen k)) by lra.
     apply Rle_trans with (1 := Rabs_triang _ _).
-    replace (c_d c * u' c * (m' - logit_of k))
-      with (c_d c * u' c * (m - logit_of k) + c_d c * u' c * (m' - m)) by ring; lra.
+    replace (c_d c * u' c * (m' - seen k))
+      with (c_d c * u' c * (m - seen k) + c_d c * u' c * (m' - m)) by ring; lra.
   - now apply Rmult_le_pos.
   - rewrite EE; destruct Hf as [-> | [Hf Hs']].
     + rewrite Rplus_0_r, <- Rmult_minus_distr_r, Rabs_mult, (Rabs_pos_eq fac) by lra.

@@ -101,7 +101,7 @@ Proof.
   eapply (NU7_class_output w_deep fast_costs (/ 16777216) (3 * uu) s keys); eauto.
   - intros; lra.
   - intros k i; split; [|lra]; unfold argument.
-    pose proof (Rabs_pos (m - logit_of k)); pose proof (Sl k i); cbn [c_d u' fast_costs f32_costs].
+    pose proof (Rabs_pos (m - seen k)); pose proof (Sl k i); cbn [c_d u' fast_costs f32_costs].
     unfold fast_costs, f32_costs; cbn [c_d u']; nra.
 Qed.
 
@@ -173,18 +173,19 @@ Lemma F32_1 : F32 1.
 Proof. replace 1 with (F2R (Float radix2 1 0)) by (unfold F2R; cbn; lra); apply F32_of_Z; lia. Qed.
 
 Example NU7_fast_is_not_vacuous : exists l n,
-  fast 0 [Term 0 0 1; Term 0 0 1] 1 0 0 false true false l /\
-  fast 0 [Term 0 0 1] 1 0 1 true false true n.
+  fast 0 [Term 0 0 0 1; Term 0 0 0 1] 1 0 0 false true false l /\
+  fast 0 [Term 0 0 0 1] 1 0 1 true false true n.
 Proof.
-  assert (K : fast 0 [Term 0 0 1] 0 0 0 true true true (E (rnd (0 - 0)))).
+  assert (K : fast 0 [Term 0 0 0 1] 0 0 0 true true true (E (rnd (0 - 0)))).
   { apply F_key; try apply F32_0; auto; try lra.
-    cbn [logit_of slack]; rewrite Rminus_eq_0, Rabs_R0; lra. }
-  assert (Sk : fast 0 [Term 0 0 1] 0 0 0 false false false 1).
+    cbn [seen logit_of slack]; rewrite Rminus_eq_0, Rabs_R0; lra. }
+  assert (Sk : fast 0 [Term 0 0 0 1] 0 0 0 false false false 1).
   { apply F_sink; exists 0, 0; rewrite Rminus_eq_0, exp_0, Rabs_R0.
     repeat split; try lra; try apply F64_of_F32, F32_1; auto. }
-  exists (rnd64 (E (rnd (0 - 0)) + 1)), (rnd (E (rnd (0 - 0)) * value_of (Term 0 0 1) + 0)); split.
+  exists (rnd64 (E (rnd (0 - 0)) + 1)), (rnd (E (rnd (0 - 0)) * value_of (Term 0 0 0 1) + 0)); split.
   - exact (F_join 0 _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ K Sk).
-  - apply (F_value 0 (Term 0 0 1) 0 [] 0 0 0 true false 0); try apply F32_0; try apply F32_1; try lra.
-    + cbn [logit_of slack]; rewrite Rminus_eq_0, Rabs_R0; lra.
+  - apply (F_value 0 (Term 0 0 0 1) 0 [] 0 0 0 true false 0); try apply F32_0; try apply F32_1;
+      try reflexivity; try lra.
+    + cbn [seen logit_of slack]; rewrite Rminus_eq_0, Rabs_R0; lra.
     + constructor.
 Qed.

@@ -95,22 +95,22 @@ Definition libm_exp (arg f : R) : Prop :=
 Inductive fast : R -> list term -> nat -> nat -> nat -> bool -> bool -> bool -> R -> Prop :=
 | F_zero m : fast m [] 0 0 0 true false true 0
 | F_key m k x' anchored : F32 m -> F32 x' -> x' <= m -> value_of k = 1 ->
-    Rabs (x' - logit_of k) * (1 + uu) <= slack k -> (anchored = true -> x' = m) ->
+    seen k = x' -> Rabs (x' - logit_of k) <= slack k -> (anchored = true -> x' = m) ->
     fast m [k] 0 0 0 true anchored true (E (rnd (x' - m)))
 | F_add m ka kb ha hb ra rb ga gb oa ob aa ab va vb :
     fast m ka ha ra ga oa aa true va -> fast m kb hb rb gb ob ab true vb ->
     fast m (ka ++ kb) (S (Nat.max ha hb)) (Nat.max ra rb) (ga + gb) (andb oa ob) (orb aa ab) true (rnd (va + vb))
 | F_value m k x' ks h r g o a v : F32 m -> F32 x' -> x' <= m -> F32 (value_of k) ->
-    Rabs (x' - logit_of k) * (1 + uu) <= slack k ->
+    seen k = x' -> Rabs (x' - logit_of k) <= slack k ->
     fast m ks h r g o a true v ->
     fast m (k :: ks) (S h) r (S g) o a true (rnd (E (rnd (x' - m)) * value_of k + v))
 | F_join m ka kb ha hb ra rb ga gb oa ob aa ab sa sb va vb :
     fast m ka ha ra ga oa aa sa va -> fast m kb hb rb gb ob ab sb vb ->
     fast m (ka ++ kb) (S (Nat.max ha hb)) (Nat.max ra rb) (ga + gb) (andb oa ob) (orb aa ab) false (rnd64 (va + vb))
-| F_raise m m' ks h r g a single v f : m <= m' -> (forall k, In k ks -> logit_of k <= m) ->
+| F_raise m m' ks h r g a single v f : m <= m' -> (forall k, In k ks -> seen k <= m) ->
     libm_exp (m - m') f -> fast m ks h r g true a single v ->
     fast m' ks (S h) (S r) (S g) true false false (rnd64 (v * f))
-| F_sink m s f : libm_exp (s - m) f -> fast m [Term s 0 1] 0 0 0 false false false f.
+| F_sink m s f : libm_exp (s - m) f -> fast m [Term s s 0 1] 0 0 0 false false false f.
 
 Lemma fast_format m ks h r g o a single v : fast m ks h r g o a single v -> F64 v /\ (single = true -> F32 v).
 Proof.
@@ -129,12 +129,12 @@ Lemma least_pos : 0 < least. Proof. apply Rinv_0_lt_compat, pow_lt; lra. Qed.
 
 (** The exponential of a rounded difference, as the model sees it. *)
 Lemma key_exponential m k x' : F32 m -> F32 x' -> x' <= m ->
-  Rabs (x' - logit_of k) * (1 + uu) <= slack k ->
+  seen k = x' -> Rabs (x' - logit_of k) <= slack k ->
   exists r f, Rabs r <= eps fast_costs + argument fast_costs m k /\ Rabs f <= least /\
     E (rnd (x' - m)) = exp (logit_of k - m) * exp r + f /\ 0 <= E (rnd (x' - m)) /\
     logit_of k - m + r <= eps fast_costs /\ (x' = m -> - eps fast_costs <= logit_of k - m + r).
 Proof.
-  intros Fm Fx Hle Hs.
+  intros Fm Fx Hle Hk Hs.
   destruct (FLT_plus_error_N_ex radix2 (-149) 24 (fun z => negb (Z.even z)) x' (- m) Fx
               (generic_format_opp _ _ _ Fm)) as (d & Hd & Ed); fold (x' - m) in Ed.
   assert (Hd' : Rabs d <= uu) by (pose proof u32_small; lra).
@@ -155,11 +155,9 @@ Proof.
     assert (A1 : Rabs ((x' - x) + (x' - m) * d) <= Rabs (x' - x) + Rabs (x' - m) * uu).
     { apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rabs_mult; apply Rplus_le_compat_l.
       apply Rmult_le_compat_l; auto using Rabs_pos. }
-    assert (A2 : Rabs (x' - m) <= Rabs (m - x) + Rabs (x' - x)).
-    { replace (x' - m) with (- (m - x) + (x' - x)) by ring.
-      apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rabs_Ropp; lra. }
+    rewrite Hk, (Rabs_minus_sym m x').
     assert (A3 : Rabs r <= 2 * / 16777216) by lra.
-    pose proof (Rabs_pos (x' - x)); pose proof (Rabs_pos (m - x)); lra.
+    lra.
   - apply Rle_trans with (1 := Hf); rewrite <- least_is_least; apply bpow_le; lia.
   - rewrite Ee, <- !exp_plus; do 2 f_equal; ring.
   - now apply E_nonneg.
@@ -173,14 +171,14 @@ Theorem NU7_fast_is_computed m ks h r g o a single v :
   fast m ks h r g o a single v -> computed fast_costs m ks h r g o a v.
 Proof.
   pose proof least_pos as LP.
-  induction 1 as [m | m k x' anchored Fm Fx Hle Hv Hs Ha
+  induction 1 as [m | m k x' anchored Fm Fx Hle Hv Hk Hs Ha
     | m ka kb ha hb ra rb ga gb oa ob aa ab va vb Ca IHa Cb IHb
-    | m k x' ks h r g o a v Fm Fx Hle Fv Hs C IH
+    | m k x' ks h r g o a v Fm Fx Hle Fv Hk Hs C IH
     | m ka kb ha hb ra rb ga gb oa ob aa ab sa sb va vb Ca IHa Cb IHb
     | m m' ks h r g a single v f Hm Hx Hf C IH
     | m s f Hf].
   - constructor.
-  - destruct (key_exponential m k x' Fm Fx Hle Hs) as (r & f & Hr & Hf & Ee & Hn & Ho & Han).
+  - destruct (key_exponential m k x' Fm Fx Hle Hk Hs) as (r & f & Hr & Hf & Ee & Hn & Ho & Han).
     replace (E (rnd (x' - m))) with (((exp (logit_of k - m) * exp r + f) * exp 0 + 0) * value_of k + 0)
       by (rewrite Hv, exp_0, Ee; ring).
     apply (Exp fast_costs m k 0 true anchored r f 0 0 0); try exact Hr; try exact Hf; auto;
@@ -190,7 +188,7 @@ Proof.
     + apply (fast_format _ _ _ _ _ _ _ _ _ Ca); auto.
     + apply (fast_format _ _ _ _ _ _ _ _ _ Cb); auto.
     + now apply Add.
-  - destruct (key_exponential m k x' Fm Fx Hle Hs) as (r' & f & Hr & Hf & Ee & Hn & Ho & Han).
+  - destruct (key_exponential m k x' Fm Fx Hle Hk Hs) as (r' & f & Hr & Hf & Ee & Hn & Ho & Han).
     destruct (any32 (E (rnd (x' - m)) * value_of k + v)) as (t & e & Ht & He & ->).
     replace ((E (rnd (x' - m)) * value_of k + v + e) * exp t)
       with (((((exp (logit_of k - m) * exp r' + f) * exp 0 + 0) * value_of k + e) + v) * exp t)
@@ -212,11 +210,11 @@ Proof.
     + unfold fast_costs, f32_costs; cbn [eps]; apply Hle; lra.
   - destruct Hf as (rho & f0 & -> & Hrho & Hle & Hn & _ & Hu).
     replace (exp (s - m) * exp rho + f0)
-      with (((exp (logit_of (Term s 0 1) - m) * exp rho + f0) * exp 0 + 0) * value_of (Term s 0 1) + 0)
+      with (((exp (logit_of (Term s s 0 1) - m) * exp rho + f0) * exp 0 + 0) * value_of (Term s s 0 1) + 0)
       by (cbn [logit_of value_of]; rewrite exp_0; ring).
-    apply (Exp fast_costs m (Term s 0 1) 0 false false rho f0 0 0 0); try discriminate;
+    apply (Exp fast_costs m (Term s s 0 1) 0 false false rho f0 0 0 0); try discriminate;
       try (rewrite Rabs_R0; cbn; lra).
-    + unfold argument, fast_costs, f32_costs; cbn [eps c_d u' slack logit_of].
+    + unfold argument, fast_costs, f32_costs; cbn [eps c_d u' slack seen logit_of].
       rewrite (Rabs_minus_sym m s); lra.
     + cbn; destruct Hu as [-> | [Hu _]]; [rewrite Rabs_R0|]; lra.
     + cbn [logit_of]; rewrite exp_0; lra.

@@ -86,7 +86,7 @@ Theorem softmax_row_certified (s : option R) (keys : list (R * R)) m kd hd rd gd
   Permutation (map logit_of kd) (sink_list s ++ map fst keys) ->
   (forall k, In k kd -> value_of k = 1) ->
   (hd <= base_height w_deep (length kd) + rd)%nat -> (rd <= T)%nat -> (gd <= length kd + T)%nat ->
-  F32 m -> F32 x' -> x' <= m -> Rabs (x' - logit_of k) * (1 + uu) <= slack k ->
+  F32 m -> F32 x' -> x' <= m -> seen k = x' -> Rabs (x' - logit_of k) <= slack k ->
   let H := allowance w_deep fast_costs (/ 16777216) (length kd) T in
   kappa fast_costs kd H (3 * uu) (INR T) < 1 -> l <= bpow radix2 1000 ->
   let y := weight32 (E (rnd (x' - m))) l in
@@ -95,7 +95,7 @@ Theorem softmax_row_certified (s : option R) (keys : list (R * R)) m kd hd rd gd
   let fl := floor fast_costs kd H (3 * uu) (INR T) in
   p * exp (- th) - fl <= y <= p * exp th + fl.
 Proof.
-  intros Fd Pd One Dd Rd Gd Fm Fx Hle Hs H Kp Hl y p th fl.
+  intros Fd Pd One Dd Rd Gd Fm Fx Hle Hk Hs H Kp Hl y p th fl.
   pose proof (NU7_fast_is_computed _ _ _ _ _ _ _ _ _ Fd) as Cd; pose proof least_pos as LP.
   assert (Sane : sane fast_costs) by apply f32_costs_sane.
   assert (U : 0 <= / 16777216 <= u' fast_costs) by (cbn; lra).
@@ -107,7 +107,7 @@ Proof.
     - intros; lra.
     - rewrite <- plus_INR; now apply le_INR.
     - apply pos_INR. }
-  destruct (key_exponential m k x' Fm Fx Hle Hs) as (r & f & Hr & Hf & Ee & Hn & _ & _).
+  destruct (key_exponential m k x' Fm Fx Hle Hk Hs) as (r & f & Hr & Hf & Ee & Hn & _ & _).
   assert (E1 : E (rnd (x' - m)) <= 1).
   { apply NU7_exp_at_most_1; [apply F32_rnd|].
     rewrite <- (round_0 radix2 (FLT_exp (-149) 24) ZnearestE); apply round_le; try typeclasses eauto; lra. }
