@@ -45,6 +45,10 @@ bool sp_make_softcap(sp_case *c, const sp_generator_request *request) {
       sp_rng_one_in(&g.rng, 3) && c->op == SP_OP_ATTENTION && sp_gen_has(&g, SP_OPT_KEY_BIAS);
   if (biased && !sp_gen_bias(&g, false)) return false;
   if (biased) sp_gen_bells(&g, &c->key_bias, 3.0);
+  /* A mask that is capped is no mask any more. */
+  bool masked =
+      g.index % 2 == 0 && c->op == SP_OP_ATTENTION && c->n_kv > 2 && sp_gen_has(&g, SP_OPT_MASK);
+  if (masked && !sp_gen_hide_from_all(&g, sp_rng_below(&g.rng, c->n_kv))) return false;
   return sp_gen_finish(&g);
 }
 
