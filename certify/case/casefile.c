@@ -99,7 +99,8 @@ bool sp_case_write(const sp_case *c, const char *path, char *error, size_t capac
     return false;
   }
   fprintf(file, "%s\nop = %s\n", SP_CASEFILE_MAGIC, sp_op_names[c->op]);
-  fprintf(file, "generator = %s\nclause = %s\n", c->generator, c->clause);
+  fprintf(file, "generator = %s\n", c->generator);
+  if (c->clause[0] != '\0') fprintf(file, "clause = %s\n", c->clause); /* unknown in a file */
   size_t n = 0;
   const sp_field *fields = sp_casefile_fields(&n);
   for (size_t i = 0; i < n; i++) write_field(file, c, &fields[i]);
