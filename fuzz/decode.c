@@ -226,14 +226,15 @@ static bool decode_script(decoder *d) {
 }
 
 /* spec: AT-4 positions are not negative, and no two keys share one: of two that would, the later
- * moves on to the next free one. */
-static void make_distinct(int64_t *pos, size_t n) {
-  for (size_t j = 1; j < n; j++)
-    for (size_t i = 0; i < j; i++) {
-      if (pos[i] != pos[j]) continue;
-      pos[j] = pos[j] == INT64_MAX ? 0 : pos[j] + 1;
-      i = SIZE_MAX; /* and compare with all of them again */
-    }
+ * moves on to the next free one. `taken` is scratch for n of them, kept ascending. */
+static void make_distinct(int64_t *pos, size_t n, int64_t *taken) {
+  for (size_t j = 0; j < n; j++) {
+    size_t at = j;
+    while (at > 0 && taken[at - 1] >= pos[j]) at--;
+    for (; at < j && taken[at] == pos[j]; at++) pos[j]++;
+    memmove(taken + at + 1, taken + at, (j - at) * sizeof *taken);
+    taken[at] = pos[j];
+  }
 }
 
 /* Half of the range of an int64_t, so that no difference overflows. */
@@ -243,10 +244,9 @@ static int64_t *decode_positions(decoder *d, size_t n) {
   int64_t *pos = calloc(n + 1, sizeof *pos);
   for (size_t i = 0; pos != NULL && i < n; i++) {
     uint8_t bytes[8] = {0};
-    if (d->at < d->size)
-      take(d, bytes, flag(d, SP_FUZZ_POS_WIDE) ? 8 : 1);
-    else
-      bytes[0] = (uint8_t)i;
+    pos[i] = (int64_t)i;
+    if (d->at >= d->size) continue;
+    take(d, bytes, flag(d, SP_FUZZ_POS_WIDE) ? 8 : 1);
     pos[i] = (int64_t)(sp_fuzz_get_bits(bytes, 8, 0) & MOST_POSITION);
   }
   return pos;
@@ -256,11 +256,15 @@ static bool decode_order(decoder *d) {
   sp_case *c = d->c;
   if (c->op == SP_OP_CACHE) return decode_script(d);
   if (c->op == SP_OP_SOFTMAX || !offered(d, SP_OPT_POSITIONS)) return true;
+  if (c->n_kv > SP_FUZZ_LARGE_N) return true; /* a long row is costly enough */
   if (flag(d, SP_FUZZ_POS_Q) && (c->pos_q = decode_positions(d, c->n_q)) == NULL) return false;
   if (!flag(d, SP_FUZZ_POS_K)) return true;
   c->pos_k = decode_positions(d, c->n_kv);
-  if (c->pos_k != NULL) make_distinct(c->pos_k, c->n_kv);
-  return c->pos_k != NULL;
+  int64_t *taken = calloc(c->n_kv + 1, sizeof *taken);
+  bool ok = c->pos_k != NULL && taken != NULL;
+  if (ok) make_distinct(c->pos_k, c->n_kv, taken);
+  free(taken);
+  return ok;
 }
 
 /* ---- elements ---- */

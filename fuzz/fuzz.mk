@@ -37,3 +37,44 @@ $(BUILD)/fuzz/tool_%: $(BUILD)/obj/fuzz/tools/%.c.o $(BUILD)/obj/fuzz/mutator.c.
 # Unit tests of the room are part of `make check`.
 $(BUILD)/bin/check: $(LIB_FUZZ)
 $(BUILD)/bin/check: private TEST_LIBS := $(LIB_FUZZ) $(LIB_CERTIFY) $(LIB_REF) $(TEST_LIBS)
+
+# ---- what people run ----
+
+FUZZ_BUILD    ?= $(BUILD)/fuzzers
+FUZZ_SANITIZE ?= -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_PROGRAMS  = $(FUZZ_TARGETS:%=$(BUILD)/fuzz/fuzz_%) $(BUILD)/fuzz/tool_seed \
+                 $(BUILD)/fuzz/tool_power $(BUILD)/fuzz/tool_case
+FUZZ_MAKE      = $(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=$(FUZZ_CC) OPT='-O2 -g' \
+                 CFLAGS='$(FUZZ_SANITIZE)'
+FUZZ_CASES    := fuzz/corpus/softmax fuzz/corpus/attention fuzz/corpus/cache
+FUZZ_CORPUS    = $(if $(filter parsers,$(1)),fuzz/corpus/parsers,\
+                 $(if $(filter paths plugin,$(1)),$(FUZZ_CASES),fuzz/corpus/$(1)))
+
+.PHONY: fuzz-programs fuzz fuzz-replay fuzz-power fuzz-corpus fuzz-numbers fuzz-feedback
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+fuzz: ## fuzz every target at once: make fuzz TIME=60 (clang with libFuzzer: FUZZ_APT in fuzz/fuzz.mk)
+	+@$(FUZZ_MAKE) fuzz-programs
+	$(PYTHON) fuzz/campaign.py run $(FUZZ_BUILD)/fuzz $(TIME)
+
+# The oracle's kernel, judged by the oracle, is the slow half of `paths`: its inputs are those of the
+# other three, so a replay leaves it to the campaign.
+fuzz-replay: $(patsubst %,$(BUILD)/fuzz/replay_%,$(filter-out paths,$(FUZZ_TARGETS))) ## run the committed corpus without a fuzzing engine
+	@$(foreach t,$(filter-out paths,$(FUZZ_TARGETS)),$(BUILD)/fuzz/replay_$(t) $(call FUZZ_CORPUS,$(t)) &&) true
+
+fuzz-power: $(BUILD)/fuzz/tool_power ## how many of the museum's faults the corpus and TIME seconds of mutation find
+	$(BUILD)/fuzz/tool_power -t $(TIME) $(FUZZ_CASES)
+
+fuzz-corpus: ## rebuild the committed corpus: seeds of the generators, then TIME seconds a target
+	+@$(FUZZ_MAKE) fuzz-programs
+	$(PYTHON) fuzz/campaign.py corpus $(FUZZ_BUILD)/fuzz $(TIME)
+
+fuzz-numbers: ## measure, and rewrite the tables of fuzz/README.md
+	+@$(FUZZ_MAKE) fuzz-programs
+	$(PYTHON) fuzz/campaign.py numbers $(FUZZ_BUILD)/fuzz
+
+fuzz-feedback: ## error feedback against plain coverage: ten campaigns of TIME seconds each way
+	+@$(FUZZ_MAKE) fuzz-programs
+	$(PYTHON) fuzz/campaign.py feedback $(FUZZ_BUILD)/fuzz $(TIME)
+
+check: fuzz-replay

@@ -111,6 +111,7 @@ static void parse_report(const char *text, size_t size) {
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   snprintf(subject.path, sizeof subject.path, "/nonexistent/kernel.so");
   sp_exit status = ok ? sp_replay_report(&subject, path) : SP_EXIT_USAGE;
+  fflush(stdout);
   if (out >= 0) dup2(out, STDOUT_FILENO);
   if (err >= 0) dup2(err, STDERR_FILENO);
   const int open_now[] = {fd, silence, out, err};

@@ -174,7 +174,7 @@ static bool sink_near_lse(const mutation *m) {
   /* A mutation before this one may have made a step that cannot be. */
   if (sp_case_error(c) != NULL || !sp_case_values_init(&values, c)) return false;
   double delta = deltas[below(m, sizeof deltas / sizeof *deltas)];
-  if (values.n_out > 0) {
+  if (values.n_out > 0 && c->n_kv <= SP_FUZZ_LARGE_N) {
     size_t i = below(m, values.n_out), h = below(m, c->n_heads);
     double lse = sp_gen_lse(&values, 0, i, h);
     if (isfinite(lse)) sp_gen_set(&c->sink_logit, c->op == SP_OP_SOFTMAX ? i : h, lse + delta);

@@ -5,12 +5,18 @@
 #include <stdlib.h>
 
 #include "fast/fast.h"
+#include "fuzz/feedback.h"
 
 static void announce(const sp_fuzz_checker *checker) {
   fprintf(stderr, "sinkproof fuzz: kernels");
   for (size_t i = 0; i < checker->n_subjects; i++)
     fprintf(stderr, " %s (%s)", checker->subject[i].kernel->name, checker->subject[i].cls.text);
   fprintf(stderr, "\n");
+}
+
+/* For comparing campaigns: how far they climbed. */
+static void say_worst(void) {
+  fprintf(stderr, "sinkproof fuzz: worst share of the budget %.4f\n", sp_fuzz_worst_budget());
 }
 
 static void open_ours(sp_fuzz_ours *ours) {
@@ -26,6 +32,7 @@ static void open_ours(sp_fuzz_ours *ours) {
   if (ours->oracle) ours->checker.subject[n - 1].library = "build/lib/kernel_ref.so";
   ours->checker.twice = ours->twice;
   announce(&ours->checker);
+  atexit(say_worst);
   ours->announced = true;
 }
 

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Run the fuzz targets, and measure them.
+
+  campaign.py run DIRECTORY SECONDS           all targets side by side; fails on a finding
+  campaign.py corpus DIRECTORY SECONDS        rebuild the committed corpus from seeds and campaigns
+  campaign.py numbers DIRECTORY               measure, and rewrite the tables of fuzz/README.md
+  campaign.py feedback DIRECTORY SECONDS      error feedback against plain coverage, ten seeds each
+
+DIRECTORY holds the programs fuzz_* and tool_*. Corpora that grow are kept beside them.
+"""
+import glob
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORPUS = os.path.join(HERE, "corpus")
+CASES = ["softmax", "attention", "cache"]
+SEEDS = {"softmax": ["softmax"], "attention": ["attention"], "cache": ["cache"], "paths": CASES,
+         "plugin": CASES, "parsers": ["parsers"]}
+LIMIT_BYTES = 300000  # of the committed corpus
+
+# What libFuzzer and the targets print.
+UNITS = r"number_of_executed_units: (\d+)"
+COV = r"cov: (\d+)"
+CORP = r"corp: (\d+)"
+COUNTERS = r"\((\d+) inline 8-bit counters"
+WORST = r"share of the budget ([0-9.]+)"
+
+
+def seeds_of(target):
+    return [path for path in (os.path.join(CORPUS, name) for name in SEEDS[target])
+            if os.path.isdir(path)]
+
+
+def command(programs, target, seconds, *more):
+    dictionary = "parsers.dict" if target == "parsers" else "fuzz.dict"
+    grown = os.path.join(programs, "corpus", target)
+    os.makedirs(grown, exist_ok=True)
+    return [os.path.join(programs, "fuzz_" + target), f"-max_total_time={seconds}",
+            "-dict=" + os.path.join(HERE, dictionary), "-max_len=4096", "-timeout=60",
+            "-rss_limit_mb=4096", "-print_final_stats=1",
+            f"-artifact_prefix={programs}/finding-{target}-", *more, grown, *seeds_of(target)]
+
+
+def last(pattern, text, otherwise="-"):
+    found = re.findall(pattern, text)
+    return found[-1] if found else otherwise
+
+
+def run(programs, seconds):
+    """All at once: what one machine does in the time."""
+    environment = dict(os.environ, SINKPROOF_FINDINGS=programs)
+    started = {}
+    for target in SEEDS:
+        log = open(os.path.join(programs, target + ".log"), "w+", encoding="utf-8",
+                   errors="replace")
+        started[target] = (subprocess.Popen(command(programs, target, seconds), stdout=log,
+                                            stderr=log, env=environment), log)
+    failed = 0
+    for target, (process, log) in started.items():
+        status = process.wait()
+        log.seek(0)
+        text = log.read()
+        n, cov, kept = (last(p, text) for p in (UNITS, COV, CORP))
+        print(f"{target:10} {n:>9} inputs  {cov:>6} edges  {kept:>5} kept  "
+              f"worst budget {last(WORST, text)}")
+        if status != 0:
+            failed += 1
+            print(text[-3000:])
+            print(f"{target}: exit status {status}; the input is {programs}/finding-{target}-*")
+    return failed
+
+
+def one(programs, target, seconds, *more, environment=None):
+    """One target alone: its text, and the processor seconds that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command(programs, target, seconds, *more), capture_output=True, text=True,
+                          errors="replace", check=True,
+                          env=dict(os.environ, SINKPROOF_FINDINGS=programs, **(environment or {})))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return done.stderr, used
+
+
+# ---- the committed corpus ----
+
+def distinct_files(directory):
+    seen, kept = set(), []
+    for path in sorted(glob.glob(os.path.join(directory, "**"), recursive=True)):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                data = file.read()
+            if data not in seen:
+                seen.add(data)
+                kept.append((path, data))
+    return kept
+
+
+def corpus(programs, seconds):
+    """What finds faults stays; then what covers, smallest first, as long as there is room."""
+    with tempfile.TemporaryDirectory() as scratch:
+        seeds, finders = os.path.join(scratch, "seeds"), os.path.join(scratch, "finders")
+        os.makedirs(finders)
+        subprocess.run([os.path.join(programs, "tool_seed"), seeds, "4"], check=True)
+        subprocess.run([os.path.join(programs, "tool_power"), "-t", "30", "-k", finders, seeds],
+                       check=False)
+        room = LIMIT_BYTES
+        total = {name: [] for name in CASES}
+        for path, data in distinct_files(finders):
+            total[CASES[data[0] % 3 if data else 0]].append((os.path.basename(path), data))
+            room -= len(data)
+        for name in CASES:
+            merged = os.path.join(scratch, "merged-" + name)
+            os.makedirs(merged)
+            grown = os.path.join(programs, "corpus", name)
+            os.makedirs(grown, exist_ok=True)
+            if seconds > 0:
+                subprocess.run(command(programs, name, seconds, os.path.join(seeds, name)),
+                               check=True, capture_output=True)
+            subprocess.run([os.path.join(programs, "fuzz_" + name), "-set_cover_merge=1",
+                            "-max_len=1500", merged, os.path.join(seeds, name), grown],
+                           check=True, capture_output=True)
+            files = sorted(distinct_files(merged), key=lambda item: len(item[1]))
+            budget = room // 3
+            for path, data in files:
+                if len(data) <= budget:
+                    budget -= len(data)
+                    total[name].append((os.path.basename(path), data))
+        for name, files in total.items():
+            shutil.rmtree(os.path.join(CORPUS, name), ignore_errors=True)
+            os.makedirs(os.path.join(CORPUS, name))
+            for base, data in files:
+                with open(os.path.join(CORPUS, name, base), "wb") as file:
+                    file.write(data)
+            print(f"{name}: {len(files)} files, {sum(len(data) for _, data in files)} bytes")
+    return 0
+
+
+# ---- numbers ----
+
+def mann_whitney(a, b):
+    """How many of the pairs the first wins, and the two-sided normal approximation of p."""
+    wins = sum((x > y) + 0.5 * (x == y) for x in a for y in b)
+    n, m = len(a), len(b)
+    sigma = (n * m * (n + m + 1) / 12) ** 0.5
+    z = abs(wins - n * m / 2) / sigma
+    t = 1 / (1 + 0.2316419 * z)
+    tail = 0.3989422804 * 2.718281828459045 ** (-z * z / 2) * t * (
+        0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+    return wins, min(1.0, 2 * tail)
+
+
+def median(values):
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def feedback(programs, seconds):
+    """Both from the same seeds and an empty growing corpus; the worst budget that each reached."""
+    reached = {"1": [], "0": []}
+    for seed in range(1, 11):
+        for mode, list_of in reached.items():
+            shutil.rmtree(os.path.join(programs, "corpus", "softmax"), ignore_errors=True)
+            text, _ = one(programs, "softmax", seconds, f"-seed={seed}",
+                          environment={"SINKPROOF_FEEDBACK": mode})
+            list_of.append(float(last(WORST, text, "nan")))
+    wins, p = mann_whitney(reached["1"], reached["0"])
+    rewrite("feedback", [
+        f"Target `fuzz_softmax`, 10 seeds of {seconds} s each way, from the committed corpus.", "",
+        "| | worst share of the budget, median | least | most |", "|---|--:|--:|--:|",
+        *(f"| {name} | {median(reached[mode]):.4f} | {min(reached[mode]):.4f} "
+          f"| {max(reached[mode]):.4f} |"
+          for mode, name in (("1", "with error feedback"), ("0", "plain coverage"))), "",
+        f"With feedback wins {wins:g} of 100 pairs (Mann-Whitney, two-sided p = {p:.2g})."])
+    return 0
+
+
+def rewrite(name, lines):
+    path = os.path.join(HERE, "README.md")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + begin + "\n" + "\n".join(lines) + "\n" + end + after)
+    print("\n".join(lines))
+
+
+def speed(programs):
+    lines = ["| target | inputs | per processor second | edges | of | inputs kept |",
+             "|---|--:|--:|--:|--:|--:|"]
+    for target in SEEDS:
+        shutil.rmtree(os.path.join(programs, "corpus", target), ignore_errors=True)
+        text, used = one(programs, target, 30, "-seed=1")
+        n = int(last(UNITS, text, "0"))
+        lines.append(f"| `fuzz_{target}` | {n} | {n / used:.0f} | {last(COV, text)} "
+                     f"| {last(COUNTERS, text)} | {last(CORP, text)} |")
+    rewrite("speed", lines)
+
+
+def power(programs):
+    done = subprocess.run([os.path.join(programs, "tool_power"), "-t", "60",
+                           *(os.path.join(CORPUS, name) for name in CASES)],
+                          capture_output=True, text=True, check=False)
+    value = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+    missed = [line[7:] for line in done.stdout.splitlines() if line.startswith("missed ")]
+    rewrite("power", [
+        f"- faults of the museum: {value['faults']}",
+        f"- found by the committed corpus ({value['corpus_inputs']} inputs): "
+        f"{value['found_by_corpus']}",
+        f"- found after at most 60 s of mutation, {value['fuzzed_inputs']} more inputs: "
+        f"{value['found']}",
+        f"- time to find one, from the start of the corpus: median {value['median_seconds']} s, "
+        f"last {value['last_seconds']} s",
+        *(f"- missed: {line}" for line in missed)])
+
+
+def numbers(programs):
+    power(programs)
+    speed(programs)
+    return 0
+
+
+def main():
+    if len(sys.argv) < 3:
+        print(__doc__)
+        return 2
+    what, programs = sys.argv[1], os.path.abspath(sys.argv[2])
+    seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 60
+    if what == "numbers":
+        return numbers(programs)
+    return {"run": run, "corpus": corpus, "feedback": feedback}[what](programs, seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
