@@ -69,7 +69,8 @@ bool sp_make_positions(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
   arrangement which = (arrangement)(g.index % N_ARRANGEMENTS);
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 40), sp_rng_between(&g.rng, 1, 5), 2, 3);
+  size_t n = sp_rng_between(&g.rng, 2, 40);
+  sp_gen_shape(&g, n, sp_rng_between(&g.rng, 1, 5), 2, 3);
   c->pos_k = calloc(c->n_kv, sizeof *c->pos_k);
   c->pos_q = calloc(c->n_q, sizeof *c->pos_q);
   if (c->pos_k == NULL || c->pos_q == NULL) return false;
@@ -89,7 +90,8 @@ bool sp_make_noncausal(sp_case *c, const sp_generator_request *request) {
   enum { N = 4 };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 33), sp_rng_between(&g.rng, 2, 6), 2, 4);
+  size_t n = sp_rng_between(&g.rng, 2, 33);
+  sp_gen_shape(&g, n, sp_rng_between(&g.rng, 2, 6), 2, 4);
   if (c->n_q < 2) return false;
   c->causal = false;
   if (g.index % N == 1) sp_gen_window(&g, sp_rng_between(&g.rng, 1, c->n_kv));

@@ -35,7 +35,8 @@ typedef enum company { PLAIN, FAR_BELOW, NOTHING_VISIBLE, NO_KEYS, N_COMPANIES }
 
 static bool extreme_keys(sp_gen *g, company which) {
   sp_case *c = g->c;
-  sp_gen_shape(g, sp_rng_between(&g->rng, 1, 20), sp_rng_between(&g->rng, 1, 2), 3, 4);
+  size_t n = sp_rng_between(&g->rng, 1, 20);
+  sp_gen_shape(g, n, sp_rng_between(&g->rng, 1, 2), 3, 4);
   if (which == NO_KEYS) {
     c->n_kv = 0;
     c->n_q = 1;
@@ -129,7 +130,8 @@ bool sp_make_sink_heads(sp_case *c, const sp_generator_request *request) {
   enum { N = sizeof heads / sizeof *heads };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 5, 12), sp_rng_between(&g.rng, 5, 7), 1, 4);
+  size_t n = sp_rng_between(&g.rng, 5, 12);
+  sp_gen_shape(&g, n, sp_rng_between(&g.rng, 5, 7), 1, 4);
   sp_gen_batch(&g, 1 + g.index % 3);
   size_t n_heads = heads[g.index % N];
   if (c->op != SP_OP_SOFTMAX) {

@@ -6,6 +6,7 @@
  * Rules for every generator:
  *   - only exact operations, single IEEE operations and MPFR's correctly rounded functions, never
  *     libm's exp or log: the case must have the same bits everywhere (CT-4);
+ *   - at most one draw in the arguments of a call: compilers evaluate them in different orders;
  *   - numbers have full mantissas and differ between rows, heads and batch entries, unless equal
  *     numbers are the point: a round number or a repeated one hides a wrong index or a wrong type;
  *   - systematic before random: the index walks a list of named situations first.
