@@ -12,6 +12,8 @@ FUZZ_LIBS   = $(LIB_FUZZ) $(LIB_CERTIFY) $(LIB_FAST) $(LIB_REF)
 # Static: calls into a shared MPFR cost a twentieth of the time, and a fuzzer is carried elsewhere.
 FUZZ_TAIL   ?= -lcjson -lnettle -ldl -l:libmpfi.a -l:libmpfr.a -l:libgmp.a -lm
 FUZZ_ENGINE ?= -fsanitize=fuzzer
+FUZZ_LD      ?= $(CC)
+FUZZ_LDFLAGS ?= $(OPT) $(CFLAGS)
 
 $(LIB_FUZZ): $(call objects,$(filter-out fuzz/fuzz_%.c fuzz/mutator.c,$(wildcard fuzz/*.c)))
 
@@ -23,7 +25,7 @@ FUZZ_MUTATOR = $(BUILD)/obj/fuzz/mutator.c.o
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.c.o $(BUILD)/obj/fuzz/mutator.c.o $(FUZZ_LIBS)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
-	@$(CC) $(OPT) $(CFLAGS) $(FUZZ_ENGINE) -o $@ $< $(FUZZ_MUTATOR) $(FUZZ_LIBS) $(FUZZ_TAIL)
+	@$(FUZZ_LD) $(FUZZ_LDFLAGS) $(FUZZ_ENGINE) -o $@ $< $(FUZZ_MUTATOR) $(FUZZ_LIBS) $(FUZZ_TAIL)
 $(BUILD)/fuzz/replay_%: $(BUILD)/obj/fuzz/fuzz_%.c.o $(BUILD)/obj/fuzz/tools/replay.c.o $(FUZZ_LIBS)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
@@ -32,7 +34,7 @@ $(BUILD)/fuzz/tool_%: $(BUILD)/obj/fuzz/tools/%.c.o $(BUILD)/obj/fuzz/mutator.c.
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) $(OPT) $(CFLAGS) -o $@ $^ $(FUZZ_TAIL)
-.SECONDARY:
+.PRECIOUS: $(BUILD)/obj/fuzz/%.c.o $(BUILD)/obj/fuzz/tools/%.c.o
 
 # Unit tests of the room are part of `make check`.
 $(BUILD)/bin/check: $(LIB_FUZZ)

@@ -29,7 +29,10 @@ static void open_ours(sp_fuzz_ours *ours) {
   if (!sp_fuzz_checker_open(&ours->checker, kernel, n, "build/lib/kernel_fast.so", ours->ops,
                             false))
     exit(1);
-  if (ours->oracle) ours->checker.subject[n - 1].library = "build/lib/kernel_ref.so";
+  if (ours->oracle) {
+    ours->checker.subject[n - 1].library = "build/lib/kernel_ref.so";
+    ours->checker.offer.max_n = SP_FUZZ_LARGE_N; /* the oracle takes seconds for longer rows */
+  }
   ours->checker.twice = ours->twice;
   announce(&ours->checker);
   atexit(say_worst);
