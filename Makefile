@@ -81,10 +81,16 @@ kernels: $(KERNEL_FAST) $(KERNEL_REF)
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: deps certify check check-sanitizers check-adapters trace lint install help clean
+.PHONY: deps deps-proofs deps-fuzz certify check check-sanitizers check-adapters trace lint install help clean
 deps: ## install what is needed (Debian 12, apt)
 	$(SUDO) apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(APT)
+
+deps-proofs: ## install what the proofs need: Coq, Gappa, Frama-C, provers
+	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(PROOF_APT)
+
+deps-fuzz: ## install what the fuzzers need: clang and libFuzzer
+	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(FUZZ_APT)
 
 certify: command $(KERNEL) ## judge a kernel: make certify KERNEL=path.so; without KERNEL, our fast one
 	$(SINKPROOF) certify $(KERNEL)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # The proofs: included by the top Makefile. Everything is built under $(BUILD)/proofs, where the
 # sources are copied first, so that the tree stays clean and a fault can be seeded into a copy.
-# Debian 12: coq libcoq-flocq libcoq-coquelicot libcoq-interval libcoq-gappa gappa ocaml-findlib
-# frama-c-base why3 z3 cvc4 cvc5 binutils.
+
+PROOF_APT := coq libcoq-flocq libcoq-coquelicot libcoq-interval libcoq-gappa gappa ocaml-findlib \
+  frama-c-base why3 z3 cvc4 cvc5 binutils clang
 
 PROOF_DIR  ?= proofs
 PROOFS     := $(BUILD)/proofs
