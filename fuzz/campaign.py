@@ -5,6 +5,7 @@
   campaign.py run DIRECTORY SECONDS           all targets side by side; fails on a finding
   campaign.py corpus DIRECTORY SECONDS        rebuild the committed corpus from seeds and campaigns
   campaign.py numbers DIRECTORY               measure, and rewrite the tables of fuzz/README.md
+  campaign.py worst DIRECTORY SECONDS         search for the worst cases, and keep them in worst/
   campaign.py feedback DIRECTORY SECONDS      error feedback against plain coverage, ten seeds each
 
 DIRECTORY holds the programs fuzz_* and tool_*. Corpora that grow are kept beside them.
@@ -142,6 +143,24 @@ def corpus(programs, seconds):
     return 0
 
 
+# ---- worst cases ----
+
+def worst(programs, seconds):
+    """From the corpus and what grew beside the programs; every campaign starts its list anew."""
+    rows, kept = [], os.path.join(HERE, "worst")
+    os.makedirs(kept, exist_ok=True)
+    for target in CASES:
+        text, _ = one(programs, target, seconds, environment={"SINKPROOF_WORST": kept})
+        rows += re.findall(r"sinkproof fuzz: worst (\S+-\S+-\S+) ([0-9.]+)", text)
+    with open(os.path.join(kept, "README.md"), "w", encoding="utf-8") as file:
+        file.write("# The worst cases that campaigns found\n\nLabel: *searched*. Each uses the "
+                   "largest share of its kernel's error budget that was met, rounding into the\n"
+                   "output not counted; the true worst case is at least that. `make fuzz-worst` "
+                   "searches again.\n\n| case | share |\n|---|--:|\n")
+        file.writelines(f"| {name}.case | {share} |\n" for name, share in rows)
+    return 0
+
+
 # ---- numbers ----
 
 def mann_whitney(a, b):
@@ -237,7 +256,7 @@ def main():
     seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 60
     if what == "numbers":
         return numbers(programs)
-    return {"run": run, "corpus": corpus, "feedback": feedback}[what](programs, seconds)
+    return {"run": run, "corpus": corpus, "worst": worst, "feedback": feedback}[what](programs, seconds)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ static bool check_subject(sp_fuzz_checker *checker, size_t index, const sp_case 
   bool ran = sp_fuzz_room_run(&checker->room, subject->kernel, c, &outputs, &incident);
   if (ran && incident.kind == SP_INCIDENT_NONE) {
     sp_judge(truth, &outputs, &judgement);
-    sp_fuzz_feedback(c, index, truth, &judgement);
+    sp_fuzz_feedback(c, index, subject->kernel->name, truth, &judgement);
   }
   if (ran && incident.kind > SP_INCIDENT_UNSUPPORTED) {
     found = accuse(finding, subject, incident.text);

@@ -173,8 +173,7 @@ static bool alloc_options(const decoder *d) {
   if (flag(d, SP_FUZZ_SINK_LOGIT) && offered(d, SP_OPT_SINK_LOGIT))
     ok = sp_array_alloc(&c->sink_logit, flag(d, SP_FUZZ_SINK_BF16) ? SP_BF16 : SP_F32,
                         c->op == SP_OP_SOFTMAX ? c->n_q : c->n_heads);
-  if (flag(d, SP_FUZZ_BIAS) && c->op != SP_OP_CACHE &&
-      offered(d, SP_OPT_KEY_BIAS | SP_OPT_MASK)) {
+  if (flag(d, SP_FUZZ_BIAS) && c->op != SP_OP_CACHE && offered(d, SP_OPT_KEY_BIAS | SP_OPT_MASK)) {
     if (flag(d, SP_FUZZ_BIAS_PER_QUERY) && offered(d, SP_OPT_MASK)) c->bias_rows = c->n_q;
     ok = ok && sp_array_alloc(&c->key_bias, SP_F32, c->bias_rows * c->n_kv);
   }
@@ -314,8 +313,8 @@ static bool decode_case(decoder *d) {
   shrink(c);
   c->scale = choose_scale(d);
   c->softcap = choose_softcap(d);
-  c->causal = c->op != SP_OP_ATTENTION || !flag(d, SP_FUZZ_ACAUSAL) ||
-              !offered(d, SP_OPT_NONCAUSAL);
+  c->causal =
+      c->op != SP_OP_ATTENTION || !flag(d, SP_FUZZ_ACAUSAL) || !offered(d, SP_OPT_NONCAUSAL);
   if (c->op != SP_OP_SOFTMAX) choose_window(d);
   choose_outputs(d);
   if (!alloc_options(d) || !alloc_tensors(c) || !decode_order(d)) return false;

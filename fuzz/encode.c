@@ -172,9 +172,9 @@ static bool same_numbers(const sp_case *a, const sp_case *b) {
          (softmax || (a->d_head == b->d_head && a->d_value == b->d_value)) &&
          a->dtype_q == b->dtype_q && (softmax || a->dtype_kv == b->dtype_kv) &&
          bits_of(a->scale) == bits_of(b->scale) && bits_of(a->softcap) == bits_of(b->softcap) &&
-         a->causal == b->causal && a->window == b->window &&
-         a->n_sink_tokens == b->n_sink_tokens && a->first_token == b->first_token &&
-         a->n_threads == b->n_threads && a->bias_rows == b->bias_rows;
+         a->causal == b->causal && a->window == b->window && a->n_sink_tokens == b->n_sink_tokens &&
+         a->first_token == b->first_token && a->n_threads == b->n_threads &&
+         a->bias_rows == b->bias_rows;
 }
 
 static bool same_outputs(const sp_case *a, const sp_case *b) {

@@ -7,13 +7,13 @@
 
 #include "certify/judge/judge.h"
 
-/* `path` numbers the kernel. With SINKPROOF_FEEDBACK=0 in the environment nothing is shown, for
+/* `path` numbers the kernel, `name` is its name. With SINKPROOF_FEEDBACK=0 in the environment nothing is shown, for
  * comparison. With SINKPROOF_WORST=DIRECTORY the worst case of each type and kernel is kept there
  * as a case file. */
-void sp_fuzz_feedback(const sp_case *c, size_t path, const sp_truth *truth,
+void sp_fuzz_feedback(const sp_case *c, size_t path, const char *name, const sp_truth *truth,
                       const sp_judgement *judgement);
 
-/* The largest share seen since the start. */
-double sp_fuzz_worst_budget(void);
+/* Print the largest shares since the start: over all, and of each kept case. */
+void sp_fuzz_feedback_print(void);
 
 #endif

@@ -52,7 +52,7 @@ FUZZ_CASES    := fuzz/corpus/softmax fuzz/corpus/attention fuzz/corpus/cache
 FUZZ_CORPUS    = $(if $(filter parsers,$(1)),fuzz/corpus/parsers,\
                  $(if $(filter paths plugin,$(1)),$(FUZZ_CASES),fuzz/corpus/$(1)))
 
-.PHONY: fuzz-programs fuzz fuzz-replay fuzz-power fuzz-corpus fuzz-numbers fuzz-feedback
+.PHONY: fuzz-programs fuzz fuzz-replay fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback
 fuzz-programs: $(FUZZ_PROGRAMS)
 
 fuzz: ## fuzz every target at once: make fuzz TIME=60 (clang with libFuzzer: FUZZ_APT in fuzz/fuzz.mk)
@@ -70,6 +70,10 @@ fuzz-power: $(BUILD)/fuzz/tool_power ## how many of the museum's faults the corp
 fuzz-corpus: ## rebuild the committed corpus: seeds of the generators, then TIME seconds a target
 	+@$(FUZZ_MAKE) fuzz-programs
 	$(PYTHON) fuzz/campaign.py corpus $(FUZZ_BUILD)/fuzz $(TIME)
+
+fuzz-worst: ## search TIME seconds a target for the worst rounding, and keep the cases in fuzz/worst
+	+@$(FUZZ_MAKE) fuzz-programs
+	$(PYTHON) fuzz/campaign.py worst $(FUZZ_BUILD)/fuzz $(TIME)
 
 fuzz-numbers: ## measure, and rewrite the tables of fuzz/README.md
 	+@$(FUZZ_MAKE) fuzz-programs

@@ -11,7 +11,7 @@ typedef struct field {
 } field;
 
 #define FIELD(at, member)                                                                          \
-  {at, sizeof(((sp_fuzz_header *)0)->member), offsetof(sp_fuzz_header, member)}
+  { at, sizeof(((sp_fuzz_header *)0)->member), offsetof(sp_fuzz_header, member) }
 
 static const field fields[] = {
     FIELD(0, op),
@@ -96,7 +96,8 @@ size_t sp_fuzz_size(uint16_t code) {
 
 uint16_t sp_fuzz_size_code(size_t n) {
   if (n <= SP_FUZZ_SMALL_N) return (uint16_t)n;
-  if (n < SP_FUZZ_HUGE_N) return (uint16_t)(LARGE_CODE + (n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N));
+  if (n < SP_FUZZ_HUGE_N)
+    return (uint16_t)(LARGE_CODE + (n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N));
   size_t steps = (n - SP_FUZZ_HUGE_N) / HUGE_STEP;
   return (uint16_t)(HUGE_CODE + (steps < 7 ? steps : 7));
 }

@@ -10,6 +10,7 @@
 #include "certify/gen/tools.h"
 #include "fuzz/element.h"
 
+/* One draw in an expression: compilers evaluate operands in different orders. */
 typedef struct mutation {
   sp_case *c;
   sp_rng *rng;
@@ -135,9 +136,10 @@ static bool swap_keys(const mutation *m) {
 
 /* Bits that code compares with, and bits that no code expects. */
 static double sentinel(const mutation *m, sp_dtype dtype) {
-  static const double finite[] = {0,      -0.0,   1,        -1e4,       -3e4,    -65504,   -1e6,
-                                  -1e9,   -1e30,  -0x1p127, 88.7228391, -103.97, -87.3365, 20,
-                                  0x1p-126, 0x1p-149, 0x1p-24, 0x1p100, -0x1.fffffep127};
+  static const double finite[] = {
+      0,        -0.0,     1,        -1e4,       -3e4,           -65504,   -1e6,
+      -1e9,     -1e30,    -0x1p127, 88.7228391, -103.97,        -87.3365, 20,
+      0x1p-126, 0x1p-149, 0x1p-24,  0x1p100,    -0x1.fffffep127};
   size_t n = sizeof finite / sizeof *finite;
   size_t pick = below(m, n + 3);
   if (pick < n) {
@@ -205,7 +207,8 @@ static void choose_stretch(const mutation *m, size_t *first, size_t *n) {
   static const size_t tile[] = {1, 8, 16, 32, 64};
   size_t n_kv = m->c->n_kv;
   *first = 0;
-  *n = tile[below(m, 5)] * (1 + below(m, 2));
+  *n = tile[below(m, 5)];
+  if (sp_rng_one_in(m->rng, 2)) *n *= 2;
   if (sp_rng_one_in(m->rng, 3)) *first = below(m, n_kv);
   if (sp_rng_one_in(m->rng, 8)) *n = n_kv;
   if (*n > n_kv - *first) *n = n_kv - *first;
@@ -270,7 +273,8 @@ static bool poison_key(const mutation *m) {
 static bool value_needle(const mutation *m) {
   sp_case *c = m->c;
   if (c->v.count == 0) return false;
-  sp_gen_set(&c->v, below(m, c->v.count), ldexp((double)(1 + below(m, 7)), (int)below(m, 14)));
+  size_t at = below(m, c->v.count), digit = 1 + below(m, 7);
+  sp_gen_set(&c->v, at, ldexp((double)digit, (int)below(m, 14)));
   return true;
 }
 
@@ -297,7 +301,9 @@ static bool scale_query(const mutation *m) {
 static bool random_element(const mutation *m) {
   sp_array *array = sp_fuzz_array(m->c, (int)below(m, SP_FUZZ_N_ROLES));
   if (array->bits == NULL || array->count == 0) return false;
-  sp_gen_set(array, below(m, array->count), sp_rng_bell(m->rng) * ldexp(1, (int)below(m, 8) - 2));
+  size_t at = below(m, array->count);
+  double x = sp_rng_bell(m->rng);
+  sp_gen_set(array, at, x * ldexp(1, (int)below(m, 8) - 2));
   return true;
 }
 
@@ -341,10 +347,10 @@ static bool change_position(const mutation *m) {
 
 bool sp_fuzz_mutate_case(sp_case *c, sp_rng *rng) {
   static bool (*const all[])(const mutation *) = {
-      nudge_to_max,  nudge_one,     make_ties,    shift_row,     scale_row,      ramp,
-      swap_keys,     set_sentinel,  sink_near_lse, sink_near_lse, sink_sentinel, mask_stretch,
-      mask_stretch,  mask_logits,   bias_value,   poison_key,    value_needle,   values_cancel,
-      scale_query,   random_element, change_step, change_step,   change_position};
+      nudge_to_max, nudge_one,      make_ties,     shift_row,     scale_row,      ramp,
+      swap_keys,    set_sentinel,   sink_near_lse, sink_near_lse, sink_sentinel,  mask_stretch,
+      mask_stretch, mask_logits,    bias_value,    poison_key,    value_needle,   values_cancel,
+      scale_query,  random_element, change_step,   change_step,   change_position};
   const mutation m = {c, rng};
   return all[below(&m, sizeof all / sizeof *all)](&m);
 }

@@ -4,7 +4,8 @@
 /* Lengths at which kernels change what they do: vectors, tiles, powers of two, and one beside. */
 static uint16_t edge_size(sp_rng *rng) {
   static const uint16_t edge[] = {0, 1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256};
-  size_t n = edge[sp_rng_below(rng, sizeof edge / sizeof *edge)] + sp_rng_below(rng, 3);
+  size_t n = edge[sp_rng_below(rng, sizeof edge / sizeof *edge)];
+  n += sp_rng_below(rng, 3);
   n = n > 0 ? n - 1 : 0;
   return sp_fuzz_size_code(n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N);
 }
@@ -34,20 +35,21 @@ static void change_sink_tokens(sp_fuzz_header *h, sp_rng *rng) {
 }
 
 static void change_first_token(sp_fuzz_header *h, sp_rng *rng) {
-  static const uint64_t edge[] = {0,          1,          UINT16_MAX, INT32_MAX,
-                                  UINT32_MAX, INT64_MAX,  UINT64_MAX, UINT64_MAX - 70};
+  static const uint64_t edge[] = {0,          1,         UINT16_MAX, INT32_MAX,
+                                  UINT32_MAX, INT64_MAX, UINT64_MAX, UINT64_MAX - 70};
   h->first_token_kind = SP_FUZZ_EXACT;
-  h->first_token = edge[sp_rng_below(rng, 8)] - sp_rng_below(rng, 8);
+  h->first_token = edge[sp_rng_below(rng, 8)];
+  h->first_token -= sp_rng_below(rng, 8);
 }
 
 static void change_numbers(sp_fuzz_header *h, sp_rng *rng) {
   static const uint32_t scales[] = {
-      0x3F800000u, /* 1 */     0xBF800000u, /* -1 */   0x00000000u, /* 0 */
-      0x3E000000u, /* 1/8 */   0x3DB504F3u, /* 1/sqrt(128) */
-      0x42000000u, /* 32 */    0x3FB8AA3Bu, /* log2(e) */
-      0x3F317218u, /* ln 2 */  0x2F800000u, /* 2^-32 */ 0x00000001u};
-  static const uint32_t softcaps[] = {0x41F00000u, /* 30 */   0x42480000u, /* 50 */
-                                      0x3F800000u, /* 1 */    0x3DCCCCCDu, /* 0.1 */
+      0x3F800000u, /* 1 */ 0xBF800000u,    /* -1 */ 0x00000000u, /* 0 */
+      0x3E000000u, /* 1/8 */ 0x3DB504F3u,                        /* 1/sqrt(128) */
+      0x42000000u, /* 32 */ 0x3FB8AA3Bu,                         /* log2(e) */
+      0x3F317218u, /* ln 2 */ 0x2F800000u, /* 2^-32 */ 0x00000001u};
+  static const uint32_t softcaps[] = {0x41F00000u, /* 30 */ 0x42480000u, /* 50 */
+                                      0x3F800000u, /* 1 */ 0x3DCCCCCDu,  /* 0.1 */
                                       0x00000000u, /* none */ 0x7149F2CAu /* 1e30 */};
   h->scale_kind = h->softcap_kind = 7;
   if (sp_rng_one_in(rng, 2))

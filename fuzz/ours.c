@@ -14,11 +14,6 @@ static void announce(const sp_fuzz_checker *checker) {
   fprintf(stderr, "\n");
 }
 
-/* For comparing campaigns: how far they climbed. */
-static void say_worst(void) {
-  fprintf(stderr, "sinkproof fuzz: worst share of the budget %.4f\n", sp_fuzz_worst_budget());
-}
-
 static void open_ours(sp_fuzz_ours *ours) {
   const sp_kernel *kernel[SP_FUZZ_SUBJECTS];
   size_t n = 0;
@@ -35,7 +30,7 @@ static void open_ours(sp_fuzz_ours *ours) {
   }
   ours->checker.twice = ours->twice;
   announce(&ours->checker);
-  atexit(say_worst);
+  atexit(sp_fuzz_feedback_print); /* for comparing campaigns */
   ours->announced = true;
 }
 

@@ -28,9 +28,8 @@ void sp_fuzz_room_close(sp_fuzz_room *room) {
   sp_arena_close(&room->arena);
 }
 
-__attribute__((format(printf, 3, 4))) static void accuse(sp_incident *incident,
-                                                         sp_incident_kind kind, const char *format,
-                                                         ...) {
+__attribute__((format(printf, 3, 4))) static void
+accuse(sp_incident *incident, sp_incident_kind kind, const char *format, ...) {
   if (incident->kind != SP_INCIDENT_NONE) return;
   va_list arguments;
   incident->kind = kind;

@@ -5,8 +5,8 @@
 #include "fuzz/element.h"
 
 sp_fuzz_offer sp_fuzz_offer_all(void) {
-  const uint32_t types = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16) |
-                         SP_DTYPE_BIT(SP_BF16);
+  const uint32_t types =
+      SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16);
   return (sp_fuzz_offer){.ops = (1u << SP_N_OPS) - 1,
                          .options = UINT64_MAX,
                          .dtypes_softmax = types,
@@ -39,10 +39,14 @@ sp_fuzz_offer sp_fuzz_offer_of(const sp_kernel *const *kernel, size_t n, uint32_
 
 sp_array *sp_fuzz_array(sp_case *c, int role) {
   sp_array *const arrays[SP_FUZZ_N_ROLES] = {
-      [SP_FUZZ_SINK] = &c->sink_logit,    [SP_FUZZ_KEY_BIAS] = &c->key_bias,
-      [SP_FUZZ_SLOPE] = &c->alibi_slope,  [SP_FUZZ_LOGIT] = &c->logits,
-      [SP_FUZZ_Q] = &c->q,                [SP_FUZZ_K] = &c->k,
-      [SP_FUZZ_V] = &c->v,                [SP_FUZZ_PAIR_K] = &c->bias_k,
+      [SP_FUZZ_SINK] = &c->sink_logit,
+      [SP_FUZZ_KEY_BIAS] = &c->key_bias,
+      [SP_FUZZ_SLOPE] = &c->alibi_slope,
+      [SP_FUZZ_LOGIT] = &c->logits,
+      [SP_FUZZ_Q] = &c->q,
+      [SP_FUZZ_K] = &c->k,
+      [SP_FUZZ_V] = &c->v,
+      [SP_FUZZ_PAIR_K] = &c->bias_k,
       [SP_FUZZ_PAIR_V] = &c->bias_v,
   };
   return arrays[role];
@@ -74,9 +78,9 @@ bool sp_fuzz_affordable(const sp_case *c) {
 enum { SMALL_BLOCK = 8, LARGE_BLOCK_CODE = 0xF000, FEW_STEPS = 24, MANY_STEPS_CODE = 192 };
 
 void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES]) {
-  static const sp_cache_step_kind kinds[8] = {
-      SP_STEP_APPEND, SP_STEP_APPEND, SP_STEP_APPEND,  SP_STEP_APPEND,
-      SP_STEP_ATTEND, SP_STEP_ATTEND, SP_STEP_VISIBLE, SP_STEP_VISIBLE};
+  static const sp_cache_step_kind kinds[8] = {SP_STEP_APPEND,  SP_STEP_APPEND, SP_STEP_APPEND,
+                                              SP_STEP_APPEND,  SP_STEP_ATTEND, SP_STEP_ATTEND,
+                                              SP_STEP_VISIBLE, SP_STEP_VISIBLE};
   size_t code = bytes[1] | (size_t)bytes[2] << 8;
   *step = (sp_cache_step){kinds[bytes[0] % 8], 0, false};
   if (step->kind != SP_STEP_APPEND) return;
