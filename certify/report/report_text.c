@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "certify/judge/proved.h"
 #include "certify/report/report.h"
 
 static const char *const op_names[] = {"softmax", "attention", "cache", "-"};
@@ -49,6 +50,11 @@ static void print_head(FILE *stream, const sp_report *report) {
   if (kernel->claims & SP_CLAIM_DETERMINISTIC) fputs(" · deterministic", stream);
   if (kernel->claims & SP_CLAIM_BATCH_INVARIANT) fputs(" · batch-invariant", stream);
   if (kernel->claims & SP_CLAIM_THREAD_INVARIANT) fputs(" · thread-invariant", stream);
+  if (report->cls.kind == SP_CLASS_MODEL)
+    fprintf(stream,
+            "\nbound   SPEC NU-7, proved as " SP_PROVED_WEIGHT ", " SP_PROVED_OUTPUT
+            ", " SP_PROVED_LSE " (claims %.16s…)",
+            SP_PROVED_CLAIMS_SHA256);
   fputs("\npaths   ", stream);
   bool any = false;
   for (size_t i = 0; i < SP_MAX_PATHS; i++) {
@@ -74,6 +80,7 @@ static void print_groups(FILE *stream, const sp_report *report, const paint *p) 
           "elements", "verdict", "budget", "resolves", "faults");
   for (size_t g = 0; g < report->tally->n_groups; g++) {
     const sp_group *group = &report->tally->groups[g];
+    if (group->generator && group->n_none == group->n_cases) continue;
     const char *state = sp_group_state(group);
     uint64_t ran = group->n_passed + group->n_failed + group->n_undecided + group->n_unsafe;
     fprintf(stream, "%-10s %-22s %-6s %6" PRIu64 " %9" PRIu64 "  %s%-9s%s", op_names[group->op],
