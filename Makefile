@@ -6,6 +6,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= cc
+CXX     ?= c++
 AR      ?= ar
 PYTHON  ?= /usr/bin/python3
 OPT     ?= -O2 -g
@@ -95,7 +96,13 @@ deps-fuzz: ## install what the fuzzers need: clang and libFuzzer
 certify: command $(KERNEL) ## judge a kernel: make certify KERNEL=path.so; without KERNEL, our fast one
 	$(SINKPROOF) certify $(KERNEL)
 
-check: $(BUILD)/bin/check command kernels ## unit tests, vectors, saboteurs, the commands, includes, trace
+# A third party includes this one header, from C or C++, with its own strict flags.
+.PHONY: check-header
+check-header:
+	$(CC) -std=c11 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.c
+	$(CXX) -std=c++17 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.cc
+
+check: $(BUILD)/bin/check command kernels check-header ## unit tests, vectors, saboteurs, the commands, includes, trace
 	CK_DEFAULT_TIMEOUT=120 $(BUILD)/bin/check
 	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
 	$(PYTHON) .ci/deps.py $(BUILD)/obj

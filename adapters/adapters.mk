@@ -4,7 +4,6 @@
 
 THIRD_PARTY ?= $(BUILD)/third-party
 PYTHON      ?= python3
-CXX         ?= c++
 
 # Debian packages that the adapters need beyond those of the core.
 ADAPTER_APT := g++ libdnnl-dev python3-pip
