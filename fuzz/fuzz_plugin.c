@@ -11,6 +11,7 @@
 #include "certify/museum/museum.h"
 #include "fuzz/check.h"
 #include "fuzz/plugin.h"
+#include "fuzz/pool.h"
 #include "fuzz/target.h"
 
 #define OPS ((1u << SP_N_OPS) - 1)
@@ -21,6 +22,7 @@ static sp_fuzz_checker *checkers; /* one for each kernel, since their offers dif
 
 static void open_all(void) {
   const char *what = getenv("SINKPROOF_PLUGIN");
+  sp_fuzz_pool_install();
   if (what != NULL && what[0] != '\0') {
     if (!sp_fuzz_plugin_load(&plugin, what)) exit(1);
   } else {

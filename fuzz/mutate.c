@@ -4,6 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Long rows are rare on purpose: most of their children are short. */
+static void shorten(uint8_t *data, size_t size, sp_rng *rng) {
+  sp_fuzz_header h;
+  if (size < SP_FUZZ_HEADER_BYTES) return;
+  sp_fuzz_header_read(&h, data, size);
+  if (sp_fuzz_size(h.n_kv) < SP_FUZZ_HUGE_N || sp_rng_one_in(rng, 64)) return;
+  h.n_kv = sp_fuzz_size_code(sp_rng_below(rng, SP_FUZZ_LARGE_N));
+  sp_fuzz_header_write(&h, data);
+}
+
 /* The header can be changed in place: what follows keeps its meaning or is read anew. */
 static size_t mutate_header(uint8_t *data, size_t size, size_t max_size, sp_rng *rng) {
   sp_fuzz_header h;
@@ -41,6 +51,7 @@ static size_t mutate_elements(uint8_t *data, size_t size, size_t max_size, uint3
 size_t sp_fuzz_mutate(uint8_t *data, size_t size, size_t max_size, uint32_t ops, uint64_t seed) {
   sp_rng rng;
   sp_rng_init(&rng, seed, "fuzz-mutate", size, 0);
+  shorten(data, size, &rng);
   if (sp_rng_one_in(&rng, 3)) return mutate_header(data, size, max_size, &rng);
   size_t n = mutate_elements(data, size, max_size, ops, &rng);
   return n > 0 ? n : mutate_header(data, size, max_size, &rng);
@@ -52,6 +63,7 @@ size_t sp_fuzz_cross(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b
   sp_rng_init(&rng, seed, "fuzz-cross", a_size, b_size);
   size_t size = a_size < max_size ? a_size : max_size;
   memcpy(out, a, size);
+  shorten(out, size, &rng);
   if (size <= SP_FUZZ_HEADER_BYTES || b_size <= SP_FUZZ_HEADER_BYTES) return size;
   for (size_t at = 0; at < SP_FUZZ_HEADER_BYTES; at++)
     if (sp_rng_one_in(&rng, 6)) out[at] = b[at];

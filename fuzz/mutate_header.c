@@ -7,6 +7,8 @@ static uint16_t edge_size(sp_rng *rng) {
   size_t n = edge[sp_rng_below(rng, sizeof edge / sizeof *edge)];
   n += sp_rng_below(rng, 3);
   n = n > 0 ? n - 1 : 0;
+  /* Long rows cost a hundred times as much, and one error in a hundred needs them. */
+  if (sp_rng_one_in(rng, 64)) return sp_fuzz_size_code(SP_FUZZ_HUGE_N + sp_rng_below(rng, 48));
   return sp_fuzz_size_code(n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N);
 }
 

@@ -3,7 +3,7 @@
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 
-/* One time in four the engine's own: it knows what it has compared bytes with. */
+/* One time in four the engine's own: it finds what nobody thought of. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
   if (LLVMFuzzerMutate != NULL && seed % 4 == 0) return LLVMFuzzerMutate(data, size, max_size);
   size_t n = sp_fuzz_mutate(data, size, max_size, sp_fuzz_target_ops, seed);

@@ -6,6 +6,7 @@
 
 #include "fast/fast.h"
 #include "fuzz/feedback.h"
+#include "fuzz/pool.h"
 
 static void announce(const sp_fuzz_checker *checker) {
   fprintf(stderr, "sinkproof fuzz: kernels");
@@ -17,6 +18,7 @@ static void announce(const sp_fuzz_checker *checker) {
 static void open_ours(sp_fuzz_ours *ours) {
   const sp_kernel *kernel[SP_FUZZ_SUBJECTS];
   size_t n = 0;
+  sp_fuzz_pool_install();
   while (n + 1 < SP_FUZZ_SUBJECTS &&
          (kernel[n] = sp_fast_kernel(SP_ABI_MAJOR, (uint32_t)n)) != NULL)
     n++;

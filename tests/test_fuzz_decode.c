@@ -72,8 +72,8 @@ START_TEST(any_bytes_are_a_legal_case) {
 END_TEST
 
 static bool make(sp_case *c, const sp_generator *generator, sp_op op, uint64_t index) {
-  const uint32_t types = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16) |
-                         SP_DTYPE_BIT(SP_BF16);
+  const uint32_t types =
+      SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16);
   const sp_generator_request request = {.generator = generator->name,
                                         .op = op,
                                         .seed = 3,
