@@ -45,17 +45,18 @@ class Known(unittest.TestCase):
     def test_ggml_f16_accumulates_values_in_f16(self):
         """Of n equal keys with V = 1 only 2048/n arrives: the sum stalls at 2048."""
         found = findings("ggml-flash-f16", generator="equal-scores")
-        self.assertTrue(any("stalls at 2^11" in f["likely"] for f in found), found)
+        self.assertTrue(found)
         self.assertEqual(group("ggml-flash-f32", "equal-scores")["state"], "PASS")
-        ratios = set()
-        for index in range(group("ggml-flash-f16", "equal-scores")["passed"] + 40):
+        told, ratios = "", []
+        for index in range(62):
             line = re.sub(r"index=\d+", f"index={index}", found[0]["replay"])
-            done = subprocess.run([SINKPROOF, "replay", os.path.join(ADAPTERS, "ggml.so")
-                                   + ":ggml-flash-f16", line], capture_output=True, text=True)
-            worst = re.search(r"worst .*\(([-0-9.e+]+)\), .* exact ([-0-9.e+]+)", done.stdout)
-            if worst:
-                ratios.add(round(float(worst.group(1)) / float(worst.group(2)), 3))
-        self.assertLessEqual({0.5, 0.125, 0.031}, ratios)
+            told += subprocess.run([SINKPROOF, "replay", os.path.join(ADAPTERS, "ggml.so")
+                                    + ":ggml-flash-f16", line], capture_output=True,
+                                   text=True).stdout
+        for got, exact in re.findall(r"worst .*\(([-0-9.e+]+)\), .* exact ([-0-9.e+]+)", told):
+            ratios.append(float(got) / float(exact))
+        self.assertLess(min(ratios), 0.26)
+        self.assertIn("stalls at 2^11", told)
 
     def test_ggml_softmax_is_nan_on_an_empty_row(self):
         found = findings("ggml-softmax", generator="empty-rows")
