@@ -201,15 +201,27 @@ static void divide(mpfi_ptr x, mpfi_srcptr factor, mpfi_srcptr denominator) {
   mpfi_div(x, x, denominator);
 }
 
+/* inf/inf and 0*inf of ends too wide for the precision say nothing about the value: such an end is
+ * infinite, so that the enclosure holds and its caller asks for more precision. spec: NU-3 */
+static void open_ends(mpfi_ptr x) {
+  if (mpfr_nan_p(&x->left)) mpfr_set_inf(&x->left, -1);
+  if (mpfr_nan_p(&x->right)) mpfr_set_inf(&x->right, 1);
+}
+
 /* Turn sums into results: everything over Z, in the unit of Z. spec: SM-2, SM-7 */
 static void normalise(sp_ref_row *row, mpfi_srcptr factor, mpfi_srcptr denominator) {
   for (size_t j = 0; j < row->n_keys; j++) {
     if (!row->visible[j]) continue;
     divide(row->weight[j], factor, denominator);
+    open_ends(row->weight[j]);
     sp_ref_interval_clip_to_unit(row->weight[j]);
   }
-  for (size_t c = 0; c < row->d_value; c++) divide(row->out[c], factor, denominator);
+  for (size_t c = 0; c < row->d_value; c++) {
+    divide(row->out[c], factor, denominator);
+    open_ends(row->out[c]);
+  }
   mpfi_div(row->weight_sink, row->weight_sink, denominator);
+  open_ends(row->weight_sink);
   sp_ref_interval_clip_to_unit(row->weight_sink);
 }
 
@@ -220,6 +232,7 @@ static bool eval_visible(sp_ref_row *row, const sp_ref_row_input *in) {
   const size_t unit = enclose_logits(row, in);
   exponentials(row, unit, rest);
   log_sum(row->lse_keys, row->logit[unit], rest);
+  open_ends(row->lse_keys);
   const bool all_in_domain = sum_values(row, in);
   if (row->kind == SP_REF_SINK_INF) {
     fill(row, 0, 0, 1); /* spec: AL-4 */
@@ -228,6 +241,7 @@ static bool eval_visible(sp_ref_row *row, const sp_ref_row_input *in) {
     join_sink(row, in->sink_logit, unit, rest, factor);
     mpfi_add_ui(rest, rest, 1);
     normalise(row, factor, rest);
+    open_ends(row->lse_total);
   }
   mark_nan(row);
   mpfi_clear(rest);

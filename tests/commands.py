@@ -132,6 +132,16 @@ class Example(unittest.TestCase):
         self.assertEqual(run("replay", good, "--case", case)[0], 0)
 
 
+class Oracle(unittest.TestCase):
+    """Cases that once made the oracle's own kernel fail. tests: NU-3"""
+
+    def test_regressions(self):
+        ref = os.path.join(BUILD, "lib", "kernel_ref.so")
+        for name in ("oracle-nan-at-first-precision",):
+            status, out, _ = run("replay", ref, "--case", f"fuzz/regressions/{name}.case")
+            self.assertEqual(status, 0, out)
+
+
 class Reports(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.TemporaryDirectory()
