@@ -115,7 +115,7 @@ check-sanitizers: ## the unit tests once more with ASan, UBSan and the oracle's 
 	CK_DEFAULT_TIMEOUT=300 build/sanitizers/bin/check
 
 check-adapters: command adapters ## certify other projects' kernels, and check what is known of them
-	$(PYTHON) tests/adapters.py $(SINKPROOF) $(BUILD)/adapters
+	$(PYTHON) tests/adapters.py $(SINKPROOF) $(BUILD)/adapters $(ADAPTERS)
 
 trace: ## clause by clause: code, tests, proofs; fails on a gap
 	$(PYTHON) .ci/trace.py

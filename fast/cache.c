@@ -183,8 +183,10 @@ sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *from) {
 }
 
 /* spec: EV-6 */
-sp_status sp_fast_cache_visible(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n) {
-  if (cache == NULL || n == NULL || (token == NULL && capacity > 0)) return SP_INVALID;
+sp_status sp_fast_cache_visible(sp_cache *cache, uint64_t sequence, uint64_t *token,
+                                uint64_t capacity, uint64_t *n) {
+  if (cache == NULL || sequence != 0 || n == NULL || (token == NULL && capacity > 0))
+    return SP_INVALID;
   const sp_fast_ring *ring = &cache->ring;
   uint64_t n_visible = sp_fast_ring_used(ring, ring->n_seen);
   uint64_t n_pinned = ring->n_seen < ring->n_sink_tokens ? ring->n_seen : ring->n_sink_tokens;

@@ -83,7 +83,8 @@ sp_status sp_fast_cache_open(const sp_fast_impl *impl, sp_cache **cache,
                              const sp_cache_config *config);
 sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *call);
 sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *call);
-sp_status sp_fast_cache_visible(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n);
+sp_status sp_fast_cache_visible(sp_cache *cache, uint64_t sequence, uint64_t *token,
+                                uint64_t capacity, uint64_t *n);
 void sp_fast_cache_close(sp_cache *cache);
 
 /* The variant that the last call on this thread ran; "" before the first. spec: KC-9 */

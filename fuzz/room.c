@@ -114,7 +114,7 @@ static sp_status make_call(run *r, sp_call *call) {
     return cache->attend(r->cache, args);
   default: {
     sp_tensor *token = &call->tensor[call->token_at];
-    return cache->visible(r->cache, (uint64_t *)(void *)(base + token->data), token->length,
+    return cache->visible(r->cache, 0, (uint64_t *)(void *)(base + token->data), token->length,
                           (uint64_t *)(void *)(base + call->tensor[call->n_at].data));
   }
   }

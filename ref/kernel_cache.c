@@ -206,8 +206,10 @@ static sp_status attend(sp_cache *cache, const sp_cache_call *call) {
 }
 
 /* spec: EV-6 */
-static sp_status list_visible(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n) {
-  if (cache == NULL || n == NULL || (token == NULL && capacity != 0)) return SP_INVALID;
+static sp_status list_visible(sp_cache *cache, uint64_t sequence, uint64_t *token,
+                              uint64_t capacity, uint64_t *n) {
+  if (cache == NULL || sequence != 0 || n == NULL || (token == NULL && capacity != 0))
+    return SP_INVALID;
   *n = cache->tokens.n_retained;
   for (uint64_t i = 0; i < *n && i < capacity; i++) token[i] = cache->tokens.token[i];
   return SP_OK;

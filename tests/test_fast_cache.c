@@ -144,7 +144,8 @@ static void check_visible(const stream *s) {
     uint64_t token[66];
     uint64_t n = 99;
     memset(token, 0xff, sizeof token);
-    ck_assert_int_eq(s->ops->visible(s->cache, capacity > 0 ? token : NULL, capacity, &n), SP_OK);
+    ck_assert_int_eq(s->ops->visible(s->cache, 0, capacity > 0 ? token : NULL, capacity, &n),
+                     SP_OK);
     ck_assert_uint_eq(n, n_expected);
     uint64_t n_written = capacity < n ? capacity : n;
     ck_assert_mem_eq(token, expected, n_written * sizeof *token);
@@ -326,7 +327,7 @@ START_TEST(windows_larger_than_memory) {
   sp_cache_call call = block(&s, 0, UINT64_MAX / 4);
   ck_assert_int_eq(s.ops->append(s.cache, &call), SP_NOMEM);
   uint64_t n = 0;
-  ck_assert_int_eq(s.ops->visible(s.cache, NULL, 0, &n), SP_OK);
+  ck_assert_int_eq(s.ops->visible(s.cache, 0, NULL, 0, &n), SP_OK);
   ck_assert_uint_eq(n, 30);
   attend(&s);
   check_token(&s, 29, 9001);

@@ -255,7 +255,7 @@ START_TEST(refused_append) {
     sp_status status = ops->append(cache, &bad[i]);
     ck_assert_msg(status == (i < 11 ? SP_INVALID : SP_UNSUPPORTED), "%zu: %d", i, status);
     uint64_t n = 9;
-    ck_assert_int_eq(ops->visible(cache, NULL, 0, &n), SP_OK);
+    ck_assert_int_eq(ops->visible(cache, 0, NULL, 0, &n), SP_OK);
     ck_assert_uint_eq(n, 0);
   }
   ck_assert_int_eq(ops->append(cache, NULL), SP_INVALID);
@@ -285,8 +285,8 @@ START_TEST(refused_attend) {
   bad[4].scale = INFINITY;
   for (size_t i = 0; i < 5; i++) ck_assert_int_eq(ops->attend(cache, &bad[i]), SP_INVALID);
   ck_assert_int_eq(ops->attend(NULL, &c.attend), SP_INVALID);
-  ck_assert_int_eq(ops->visible(cache, NULL, 1, &bad[0].n_tokens), SP_INVALID);
-  ck_assert_int_eq(ops->visible(cache, NULL, 0, NULL), SP_INVALID);
+  ck_assert_int_eq(ops->visible(cache, 0, NULL, 1, &bad[0].n_tokens), SP_INVALID);
+  ck_assert_int_eq(ops->visible(cache, 0, NULL, 0, NULL), SP_INVALID);
   ck_assert(all_bytes(&c.out, 0xff) && all_bytes(&c.lse, 0xff));
   ck_assert_int_eq(ops->attend(cache, &c.attend), SP_OK);
   ck_assert(!all_bytes(&c.out, 0xff));

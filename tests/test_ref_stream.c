@@ -99,7 +99,7 @@ static sp_cache *open_stream(const stream *x, uint64_t first_token) {
 static void check_list(sp_cache *cache, const stream *x, size_t n_seen, uint64_t first_token) {
   uint64_t token[64], n = 0, expected = 0;
   const sp_ref_mask mask = {true, x->w, x->s};
-  REQUIRE(sp_ref_kernel()->cache->visible(cache, token, 64, &n) == SP_OK);
+  REQUIRE(sp_ref_kernel()->cache->visible(cache, 0, token, 64, &n) == SP_OK);
   for (size_t j = 0; j < n_seen; j++) {
     if (!sp_ref_visible(&mask, (int64_t)n_seen - 1, (int64_t)j)) continue;
     REQUIRE(expected < n && token[expected] == first_token + j);
@@ -192,13 +192,13 @@ START_TEST(illegal_cache_calls_are_refused) {
   ck_assert_int_eq(ops->append(cache, &call), SP_INVALID);
   ck_assert(tensor_untouched(&x.out) && tensor_untouched(&x.lse_keys) &&
             tensor_untouched(&x.lse_total));
-  ck_assert_int_eq(ops->visible(cache, NULL, 0, &n), SP_OK);
+  ck_assert_int_eq(ops->visible(cache, 0, NULL, 0, &n), SP_OK);
   ck_assert_uint_eq(n, 0);
   call = block_call(&x, 0, 1);
   ck_assert_int_eq(ops->append(cache, &call), SP_OK);
   call.k.data = call.v.data = call.q.data = NULL;
   ck_assert_int_eq(ops->attend(cache, &call), SP_INVALID);
-  ck_assert_int_eq(ops->visible(cache, NULL, 0, &n), SP_OK);
+  ck_assert_int_eq(ops->visible(cache, 0, NULL, 0, &n), SP_OK);
   ck_assert_uint_eq(n, 1);
   ops->close(cache);
   ops->close(NULL);

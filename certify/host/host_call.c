@@ -163,9 +163,9 @@ bool sp_host_put(sp_host *host, size_t kernel, sp_status *status, sp_incident *i
 }
 
 static const char *status_name(sp_status status, char buffer[24]) {
-  static const char *const names[] = {"SP_OK", "SP_UNSUPPORTED", "SP_INVALID", "SP_NOMEM",
-                                      "SP_INTERNAL"};
-  if (status >= SP_OK && status <= SP_INTERNAL) return names[status];
+  static const char *const names[] = {"SP_OK",    "SP_UNSUPPORTED", "SP_INVALID",
+                                      "SP_NOMEM", "SP_INTERNAL",    "SP_LOST"};
+  if (status >= SP_OK && status <= SP_LOST) return names[status];
   snprintf(buffer, 24, "%d, which is no status", status);
   return buffer;
 }

@@ -76,7 +76,7 @@ static sp_status cache_call(worker *w, const sp_request *call, const sp_cache_op
   if (call->kind == SP_CALL_APPEND) return ops->append(w->cache, args);
   if (call->kind == SP_CALL_ATTEND) return ops->attend(w->cache, args);
   if (call->kind == SP_CALL_VISIBLE)
-    return ops->visible(w->cache, (uint64_t *)(void *)(arena + call->token), call->capacity,
+    return ops->visible(w->cache, 0, (uint64_t *)(void *)(arena + call->token), call->capacity,
                         (uint64_t *)(void *)(arena + call->n));
   ops->close(w->cache);
   w->cache = NULL;

@@ -172,7 +172,8 @@ bool sp_base_sink_known(const sp_in *sink_logit); /* absent, f32 or bf16 */
 sp_status sp_base_open(const sp_hooks *hooks, sp_cache **cache, const sp_cache_config *config);
 sp_status sp_base_append(sp_cache *cache, const sp_cache_call *call);
 sp_status sp_base_attend(sp_cache *cache, const sp_cache_call *call);
-sp_status sp_base_list(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n);
+sp_status sp_base_list(sp_cache *cache, uint64_t sequence, uint64_t *token, uint64_t capacity,
+                       uint64_t *n);
 void sp_base_close(sp_cache *cache);
 uint64_t sp_base_slot(const sp_cache *cache, uint64_t token);
 bool sp_base_retained(const sp_cache *cache, uint64_t token);

@@ -19,7 +19,9 @@ static bool seen(const sp_cache *cache, int64_t token) {
   return t < cache->n_sink_tokens || cache->n_seen - 1 - t < cache->window;
 }
 
-sp_status sp_base_list(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n) {
+sp_status sp_base_list(sp_cache *cache, uint64_t sequence, uint64_t *token, uint64_t capacity,
+                       uint64_t *n) {
+  if (sequence != 0) return SP_INVALID;
   uint64_t *all = calloc((size_t)cache->n_slots + 1, sizeof *all);
   uint64_t n_all = 0;
   if (!all) return SP_NOMEM;

@@ -49,7 +49,8 @@ enum {
   SP_UNSUPPORTED = 1, /* a legal call that this kernel does not offer; no output byte was written */
   SP_INVALID = 2,     /* a call that SPEC.md calls an error; no output byte was written */
   SP_NOMEM = 3,       /* out of memory; no output byte was written */
-  SP_INTERNAL = 4     /* anything else that went wrong */
+  SP_INTERNAL = 4,    /* anything else that went wrong */
+  SP_LOST = 5 /* truncate: a token that would be seen again was overwritten; nothing changed */
 };
 
 /* A view of up to four axes. Element [a][b][c][e] is the element number
@@ -133,27 +134,52 @@ typedef struct sp_attention_call {
 
 /* A streaming cache: tokens 0, 1, 2, … are appended in blocks; token t attends to
  * { j <= t : j < n_sink_tokens or t - j < window }. (EV-2) How a kernel stores them (ring, list,
- * pages; eviction before or after the append) is not observable. (EV-4) Appending a block equals
- * appending its tokens one by one, also when it is longer than n_sink_tokens + window. (EV-5) */
+ * pages; eviction before or after the append; keys rotated or not) is not observable. (EV-4, EV-13)
+ * Appending a block equals appending its tokens one by one, also when it is longer than
+ * n_sink_tokens + window. (EV-5) With n_evict > 1 the window is evicted n_evict tokens at a time:
+ * when the next token finds no room, the n_evict oldest that are not pinned leave. (EV-9) */
 typedef struct sp_cache sp_cache; /* the kernel's own; opaque */
+
+/* Which position a token has when keys and queries are rotated. (EV-10) */
+enum {
+  SP_POSITION_NONE = 0, /* none: k and q are used as they come */
+  SP_POSITION_ABS = 1,  /* its number: first_token + how many came before it */
+  SP_POSITION_CACHE = 2 /* its rank among the tokens that the query sees; the query's is the last */
+};
+
+/* Which two elements of a row one angle turns: with r = rope_dims, pair i < r/2 is … (EV-11) */
+enum {
+  SP_ROPE_HALF = 0,       /* (i, i + r/2) */
+  SP_ROPE_INTERLEAVED = 1 /* (2i, 2i + 1) */
+};
 
 typedef struct sp_cache_config {
   uint32_t size;
   sp_dtype dtype_kv;
   uint64_t n_sink_tokens;
   uint64_t window;      /* >= 1, finite */
-  uint64_t first_token; /* index of the first token in `visible` (normally 0); the first
-                           n_sink_tokens tokens appended are the sinks wherever counting starts */
+  uint64_t first_token; /* number of the first token (normally 0); the first n_sink_tokens tokens
+                           appended are the pinned ones wherever counting starts. (EV-8) */
   uint64_t n_heads, n_kv_heads, d_head, d_value;
+  uint64_t n_sequences;  /* independent streams 0 … n_sequences - 1; 0 means 1. (EV-16) */
+  uint64_t n_evict;      /* tokens evicted at a time, 1 … window; 0 means 1. (EV-9) */
+  uint64_t n_undo;       /* tokens that truncate can always take back. (EV-15) */
+  uint32_t position;     /* SP_POSITION_…; not NONE exactly when rope_dims > 0 */
+  uint32_t rope_pairing; /* SP_ROPE_… */
+  uint64_t rope_dims;    /* the first rope_dims elements of q and k are rotated, by the angles
+                           position * rope_base^(-2i/rope_dims); even, <= d_head; 0 = none. (EV-11) */
+  double rope_base;      /* finite, >= 1; the exact value of these bits. An attention factor is part
+                           of `scale`. (EV-12) */
 } sp_cache_config;
 
 typedef struct sp_cache_call {
   uint32_t size;
   uint32_t n_threads;
+  uint64_t sequence; /* < n_sequences */
   uint64_t n_tokens; /* append: tokens in the block, >= 1; attend: 1 */
-  sp_in k;           /* k[0][t][h_kv][c]; absent in attend */
+  sp_in k;           /* k[0][t][h_kv][c], before rotation; absent in attend */
   sp_in v;           /* v[0][t][h_kv][c], dtype of k; absent in attend */
-  sp_in q;           /* q[0][t][h][c]: one query per token; may be absent in append */
+  sp_in q;           /* q[0][t][h][c], before rotation: one per token; may be absent in append */
   sp_in sink_logit;  /* sink_logit[0][0][h], f32 or bf16; absent = -inf */
   sp_out out;        /* out[0][t][h][c], dtype of q; absent exactly when q is */
   sp_out lse_keys;   /* lse_keys[0][t][h], f32; absent = not wanted */
@@ -169,14 +195,35 @@ typedef struct sp_cache_ops {
   sp_status (*open)(sp_cache **cache, const sp_cache_config *config);
   /* Append n_tokens tokens; with q, also the output of each, as if appended one by one. */
   sp_status (*append)(sp_cache *cache, const sp_cache_call *call);
-  /* The output of one more query at the newest token; changes nothing. An empty cache (no token
+  /* The output of one more query at the newest token; changes nothing. An empty sequence (no token
    * yet) is SP_INVALID. */
   sp_status (*attend)(sp_cache *cache, const sp_cache_call *call);
-  /* Ascending indices of the tokens that the newest token sees: at most `capacity` are written to
-   * token[], and *n is how many there are. */
-  sp_status (*visible)(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n);
+  /* Ascending numbers of the tokens that the newest token of `sequence` sees: at most `capacity`
+   * are written to token[], and *n is how many there are. */
+  sp_status (*visible)(sp_cache *cache, uint64_t sequence, uint64_t *token, uint64_t capacity,
+                       uint64_t *n);
   void (*close)(sp_cache *cache);
+  /* Take back the newest n_tokens tokens of `sequence`, 1 … its length. A sequence holds its pinned
+   * tokens and what is left of the newest window + n_undo that it ever had; when a token that the
+   * new newest one sees is not among them, SP_LOST. NULL = not offered. (EV-15) */
+  sp_status (*truncate)(sp_cache *cache, uint64_t sequence, uint64_t n_tokens);
 } sp_cache_ops;
+
+/* The same computations in two steps, for kernels that keep a plan, threads, or a layout of their
+ * own for K and V. `softmax` and `attention` check a call, may allocate, and may read and repack k,
+ * v and the bias pair; `run` computes that call: it reads everything else anew, through the same
+ * pointers, and may rely on k, v and the bias pair being as they were. Results are those of the
+ * one-step operation, bit for bit. Any entry may be NULL. */
+typedef struct sp_prepared sp_prepared; /* the kernel's own; opaque */
+
+typedef struct sp_prepare_ops {
+  uint32_t size;
+  uint32_t reserved;
+  sp_status (*softmax)(sp_prepared **prepared, const sp_softmax_call *call);
+  sp_status (*attention)(sp_prepared **prepared, const sp_attention_call *call);
+  sp_status (*run)(sp_prepared *prepared);
+  void (*release)(sp_prepared *prepared);
+} sp_prepare_ops;
 
 /* What a kernel offers. A case outside these is not put to it, and the report says so. */
 enum {
@@ -199,9 +246,17 @@ enum {
   SP_OPT_D_VALUE = 1 << 16,        /* d_value other than d_head */
   SP_OPT_LSE_KEYS = 1 << 17,
   SP_OPT_LSE_TOTAL = 1 << 18,
-  SP_OPT_EMPTY = 1 << 19,      /* n = 0 or n_kv = 0 */
-  SP_OPT_NONFINITE = 1 << 20,  /* NaN or +inf among the visible inputs, sink_logit = +inf */
-  SP_OPT_FIRST_TOKEN = 1 << 21 /* cache: first_token other than 0 */
+  SP_OPT_EMPTY = 1 << 19,            /* n = 0 or n_kv = 0 */
+  SP_OPT_NONFINITE = 1 << 20,        /* NaN or +inf among the visible inputs, sink_logit = +inf */
+  SP_OPT_FIRST_TOKEN = 1 << 21,      /* cache: first_token other than 0 */
+  SP_OPT_POSITION_ABS = 1 << 22,     /* cache: rotation by absolute positions */
+  SP_OPT_POSITION_CACHE = 1 << 23,   /* cache: rotation by ranks in the cache */
+  SP_OPT_ROPE_HALF = 1 << 24,        /* pairs (i, i + r/2) */
+  SP_OPT_ROPE_INTERLEAVED = 1 << 25, /* pairs (2i, 2i + 1) */
+  SP_OPT_ROPE_PARTIAL = 1 << 26,     /* rope_dims < d_head */
+  SP_OPT_EVICT_BLOCK = 1 << 27,      /* n_evict > 1 */
+  SP_OPT_UNDO = 1 << 28,             /* n_undo > 0 */
+  SP_OPT_SEQUENCES = 1 << 29         /* n_sequences > 1 */
 };
 
 /* What a kernel promises beyond accuracy. Each claim is tested; one that fails fails the kernel. */
@@ -231,6 +286,7 @@ typedef struct sp_kernel {
   const sp_cache_ops *cache;
   /* Name of the code path that the last call on this thread ran, for example "avx512". */
   const char *(*path)(void);
+  const sp_prepare_ops *prepare; /* NULL = not offered */
 } sp_kernel;
 
 /* The one symbol of a kernel library: its kernel number `index` (0, 1, …), NULL past the last one

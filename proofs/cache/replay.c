@@ -66,7 +66,7 @@ static int append_and_list(const sp_cache_ops *ops, sp_cache *cache, uint64_t n_
                         .v = rows,
                         .scale = 1.0F};
   if (ops->append(cache, &call) != SP_OK) return 1;
-  if (ops->visible(cache, token, MOST, &n) != SP_OK || n > MOST) return 1;
+  if (ops->visible(cache, 0, token, MOST, &n) != SP_OK || n > MOST) return 1;
   print_tokens(token, n);
   return 0;
 }

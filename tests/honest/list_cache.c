@@ -142,7 +142,9 @@ static sp_status attend(sp_cache *cache, const sp_cache_call *call) {
   return attend_one(cache, call, 0);
 }
 
-static sp_status list(sp_cache *cache, uint64_t *token, uint64_t capacity, uint64_t *n) {
+static sp_status list(sp_cache *cache, uint64_t sequence, uint64_t *token, uint64_t capacity,
+                      uint64_t *n) {
+  if (sequence != 0) return SP_INVALID;
   for (size_t i = 0; i < cache->n && i < capacity; i++)
     token[i] = cache->token[i] + cache->config.first_token;
   *n = cache->n;
