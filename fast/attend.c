@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fast/impl.h"
+#include "fast/segment.h"
 #include "fast/tensor.h"
 
 /* The heads of one group, in scratch. */
@@ -21,10 +22,6 @@ typedef struct group {
   float *q;                /* q[n_rows][q_len] */
   double *acc;             /* acc[n_rows][acc_len] */
 } group;
-
-static uint64_t padded(uint64_t n) {
-  return (n + SP_FAST_PAD - 1) / SP_FAST_PAD * SP_FAST_PAD;
-}
 
 static uint64_t value_len(const sp_attention_call *call) {
   return call->out.data != NULL ? call->d_value : 0;
@@ -40,10 +37,10 @@ static bool grow(size_t *bytes, uint64_t a, uint64_t b, size_t size) {
 }
 
 size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value) {
-  uint64_t acc_len = padded(d_value);
+  uint64_t acc_len = sp_fast_padded(d_value);
   size_t bytes = 64;
   bool fits = grow(&bytes, n_rows, 1, sizeof(sp_fast_row)) &&
-              grow(&bytes, n_rows, padded(d_head), sizeof(float)) &&
+              grow(&bytes, n_rows, sp_fast_padded(d_head), sizeof(float)) &&
               grow(&bytes, n_rows, acc_len, sizeof(double)) &&
               grow(&bytes, acc_len, 1, sizeof(float));
   return fits ? bytes : 0;
@@ -58,8 +55,8 @@ static void *take(char **scratch, uint64_t count, size_t size) {
 
 static group group_init(const sp_fast_impl *impl, const sp_attention_call *call, char *scratch) {
   group g = {.impl = impl, .call = call, .n_rows = call->n_heads / call->n_kv_heads};
-  g.q_len = padded(call->d_head);
-  g.acc_len = padded(value_len(call));
+  g.q_len = sp_fast_padded(call->d_head);
+  g.acc_len = sp_fast_padded(value_len(call));
   g.rows = take(&scratch, g.n_rows, sizeof *g.rows);
   g.q = take(&scratch, g.n_rows * g.q_len, sizeof *g.q);
   g.acc = take(&scratch, g.n_rows * g.acc_len, sizeof *g.acc);
@@ -69,46 +66,47 @@ static group group_init(const sp_fast_impl *impl, const sp_attention_call *call,
   return g;
 }
 
-/* The rows of query i before the first key. spec: NU-1 q is widened exactly */
-static void group_start(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
-  const sp_attention_call *call = g->call;
+/* The rows of a query before the first key. */
+static void group_start(group *g, const sp_fast_query *query) {
   memset(g->acc, 0, g->n_rows * g->acc_len * sizeof *g->acc);
-  for (uint64_t r = 0; r < g->n_rows; r++) {
-    uint64_t h = h_kv * g->n_rows + r;
-    float *q = g->q + r * g->q_len;
-    const void *from = sp_fast_in(&call->q, b, i, h);
-    for (uint64_t c = 0; c < call->d_head; c++) q[c] = sp_fast_load(call->q.dtype, from, c);
-    g->rows[r] = (sp_fast_row){.q = q,
-                               .acc = g->acc + r * g->acc_len,
-                               .sum = sp_fast_sum_empty(),
-                               .rule = sp_fast_rule(call, b, i, h)};
-  }
+  for (uint64_t r = 0; r < g->n_rows; r++)
+    g->rows[r] = (sp_fast_row){
+        .acc = g->acc + r * g->acc_len,
+        .sum = sp_fast_sum_empty(),
+        .rule = sp_fast_rule(g->call, query->b, query->i, query->h_kv * g->n_rows + r)};
 }
 
-/* One range of keys, cut at the multiples of a tile. */
-static void attend_range(group *g, uint64_t b, uint64_t h_kv, sp_fast_range range) {
-  const sp_attention_call *call = g->call;
-  sp_fast_keys keys = {
-      .k_stride = call->k.stride[1], .v_stride = call->v.stride[1], .dtype = call->k.dtype};
-  for (uint64_t j = range.begin; j < range.end; j += keys.n) {
+/* One segment, cut at the multiples of a tile. */
+static void attend_segment(group *g, const sp_fast_query *query, const sp_fast_segment *s) {
+  sp_fast_keys keys = {.k_stride = s->k_stride,
+                       .v_stride = s->v_stride,
+                       .k_dtype = s->k_dtype,
+                       .v_dtype = s->v_dtype};
+  for (uint64_t r = 0; r < g->n_rows; r++)
+    g->rows[r].q = query->q + (s->q_set * g->n_rows + r) * g->q_len;
+  uint64_t last = s->first + s->n;
+  for (uint64_t j = s->first; j < last; j += keys.n) {
     uint64_t end = (j / SP_FAST_TILE + 1) * SP_FAST_TILE;
     keys.first = j;
-    keys.n = (uint32_t)((end < range.end ? end : range.end) - j);
-    keys.k = sp_fast_in(&call->k, b, j, h_kv);
-    keys.v = g->shape.d_value > 0 ? sp_fast_in(&call->v, b, j, h_kv) : NULL;
+    keys.n = (uint32_t)((end < last ? end : last) - j);
+    keys.k = sp_fast_step(s->k, s->k_dtype, (int64_t)(j - s->first) * s->k_stride);
+    keys.v = NULL;
+    if (g->shape.d_value > 0)
+      keys.v = sp_fast_step(s->v, s->v_dtype, (int64_t)(j - s->first) * s->v_stride);
     g->impl->tile(&g->shape, &keys, g->rows, g->n_rows);
   }
 }
 
 /* spec: AL-8 one more key, by another rule */
-static void attend_pair(group *g, uint64_t h_kv) {
+static void attend_pair(group *g, const sp_fast_query *query) {
   const sp_attention_call *call = g->call;
-  const sp_fast_keys pair = {.k = sp_fast_in(&call->bias_k, 0, 0, h_kv),
-                             .v = sp_fast_in(&call->bias_v, 0, 0, h_kv),
-                             .dtype = call->k.dtype,
-                             .n = 1};
+  const sp_fast_segment pair = {.k = sp_fast_in(&call->bias_k, 0, 0, query->h_kv),
+                                .v = sp_fast_in(&call->bias_v, 0, 0, query->h_kv),
+                                .k_dtype = call->k.dtype,
+                                .v_dtype = call->k.dtype,
+                                .n = 1};
   for (uint64_t r = 0; r < g->n_rows; r++) g->rows[r].rule = sp_fast_pair_rule(call);
-  g->impl->tile(&g->shape, &pair, g->rows, g->n_rows);
+  attend_segment(g, query, &pair);
 }
 
 /* spec: SM-4, AL-5, AT-9 (an empty row's acc is 0), SM-5 (an invalid row's inverse is NaN) */
@@ -123,13 +121,57 @@ static void finish_row(const group *g, const sp_fast_row *row, uint64_t b, uint6
     sp_fast_store(call->out.dtype, out, c, (float)(row->acc[c] * norm.inverse));
 }
 
-static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
+static void attend(group *g, const sp_fast_query *query, const sp_fast_segment *segment,
+                   uint32_t n_segments, bool with_pair) {
+  group_start(g, query);
+  for (uint32_t s = 0; s < n_segments; s++) attend_segment(g, query, &segment[s]);
+  if (with_pair) attend_pair(g, query);
+  for (uint64_t r = 0; r < g->n_rows; r++)
+    finish_row(g, &g->rows[r], query->b, query->i, query->h_kv * g->n_rows + r);
+}
+
+void sp_fast_attend_segments(const sp_fast_impl *impl, const sp_fast_query *query,
+                             const sp_fast_segment *segment, uint32_t n_segments, void *scratch) {
+  group g = group_init(impl, query->call, scratch);
+  attend(&g, query, segment, n_segments, false);
+  sp_fast_set_path(impl);
+}
+
+/* The visible ranges of one query, as segments of the call's k and v. */
+static unsigned query_segments(const sp_fast_query *query, sp_fast_segment segment[2]) {
+  const sp_attention_call *call = query->call;
   sp_fast_range range[2];
-  unsigned n_ranges = sp_fast_ranges(g->call, i, range);
-  group_start(g, b, i, h_kv);
-  for (unsigned r = 0; r < n_ranges; r++) attend_range(g, b, h_kv, range[r]);
-  if (g->call->bias_k.data != NULL) attend_pair(g, h_kv);
-  for (uint64_t r = 0; r < g->n_rows; r++) finish_row(g, &g->rows[r], b, i, h_kv * g->n_rows + r);
+  unsigned n = sp_fast_ranges(call, query->i, range);
+  for (unsigned r = 0; r < n; r++) {
+    uint64_t first = range[r].begin;
+    segment[r] = (sp_fast_segment){.k = sp_fast_in(&call->k, query->b, first, query->h_kv),
+                                   .k_stride = call->k.stride[1],
+                                   .v_stride = call->v.stride[1],
+                                   .k_dtype = call->k.dtype,
+                                   .v_dtype = call->k.dtype,
+                                   .first = first,
+                                   .n = range[r].end - first};
+    if (value_len(call) > 0) segment[r].v = sp_fast_in(&call->v, query->b, first, query->h_kv);
+  }
+  return n;
+}
+
+/* spec: NU-1 q is widened exactly */
+static void load_q(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
+  const sp_attention_call *call = g->call;
+  for (uint64_t r = 0; r < g->n_rows; r++) {
+    const void *from = sp_fast_in(&call->q, b, i, h_kv * g->n_rows + r);
+    for (uint64_t c = 0; c < call->d_head; c++)
+      g->q[r * g->q_len + c] = sp_fast_load(call->q.dtype, from, c);
+  }
+}
+
+static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
+  const sp_fast_query query = {.call = g->call, .b = b, .i = i, .h_kv = h_kv, .q = g->q};
+  sp_fast_segment segment[2];
+  unsigned n_segments = query_segments(&query, segment);
+  load_q(g, b, i, h_kv);
+  attend(g, &query, segment, n_segments, g->call->bias_k.data != NULL);
 }
 
 void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call, void *scratch) {

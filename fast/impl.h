@@ -32,7 +32,7 @@ typedef struct sp_fast_keys {
   const void *k;              /* the row of key `first` */
   const void *v;              /* … NULL when no output is wanted */
   int64_t k_stride, v_stride; /* elements from one key to the next */
-  sp_dtype dtype;
+  sp_dtype k_dtype, v_dtype;
   uint64_t first;
   uint32_t n; /* 1 to SP_FAST_TILE */
 } sp_fast_keys;

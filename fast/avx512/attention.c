@@ -49,7 +49,7 @@ static void key_rows(const sp_fast_keys *keys, uint64_t base, const void *row[LA
     uint64_t j = base + lane < keys->first ? keys->first : base + lane;
     uint64_t last = keys->first + keys->n - 1;
     int64_t t = (int64_t)((j < last ? j : last) - keys->first);
-    row[lane] = sp_fast_step(keys->k, keys->dtype, t * keys->k_stride);
+    row[lane] = sp_fast_step(keys->k, keys->k_dtype, t * keys->k_stride);
   }
 }
 
@@ -149,44 +149,42 @@ static double raise_max(sp_fast_sum *sum, float max) {
   return factor;
 }
 
-SPECIALISED void tile_row(sp_dtype dtype, const sp_fast_shape *shape, const sp_fast_keys *keys,
-                          sp_fast_row *row) {
+SPECIALISED void tile_row(sp_dtype k_dtype, sp_dtype v_dtype, const sp_fast_shape *shape,
+                          const sp_fast_keys *keys, sp_fast_row *row) {
   scores s;
-  float max = score(dtype, shape, keys, row, &s);
+  float max = score(k_dtype, shape, keys, row, &s);
   if (max == -INFINITY || row->sum.invalid) return;
   double factor = raise_max(&row->sum, max);
   float sum = exponentiate(&s, (float)row->sum.max);
   row->sum.sum = row->sum.sum * factor + (double)sum;
-  weigh_values(dtype, shape, keys, &s);
+  weigh_values(v_dtype, shape, keys, &s);
   add_partial(shape, row->acc, factor);
 }
 
-static void tile_f32(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
-                     uint64_t n_rows) {
-  for (uint64_t r = 0; r < n_rows; r++) tile_row(SP_F32, shape, keys, &rows[r]);
-}
-
-static void tile_f16(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
-                     uint64_t n_rows) {
-  for (uint64_t r = 0; r < n_rows; r++) tile_row(SP_F16, shape, keys, &rows[r]);
-}
-
-static void tile_bf16(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
-                      uint64_t n_rows) {
-  for (uint64_t r = 0; r < n_rows; r++) tile_row(SP_BF16, shape, keys, &rows[r]);
+SPECIALISED void tile_rows(sp_dtype k_dtype, const sp_fast_shape *shape, const sp_fast_keys *keys,
+                           sp_fast_row *rows, uint64_t n_rows) {
+  for (uint64_t r = 0; r < n_rows; r++) switch (keys->v_dtype) {
+    case SP_F16:
+      tile_row(k_dtype, SP_F16, shape, keys, &rows[r]);
+      break;
+    case SP_BF16:
+      tile_row(k_dtype, SP_BF16, shape, keys, &rows[r]);
+      break;
+    default:
+      tile_row(k_dtype, SP_F32, shape, keys, &rows[r]);
+    }
 }
 
 void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
                          uint64_t n_rows) {
-  switch (keys->dtype) {
+  switch (keys->k_dtype) {
   case SP_F16:
-    tile_f16(shape, keys, rows, n_rows);
+    tile_rows(SP_F16, shape, keys, rows, n_rows);
     return;
   case SP_BF16:
-    tile_bf16(shape, keys, rows, n_rows);
+    tile_rows(SP_BF16, shape, keys, rows, n_rows);
     return;
   default:
-    tile_f32(shape, keys, rows, n_rows);
-    return;
+    tile_rows(SP_F32, shape, keys, rows, n_rows);
   }
 }

@@ -22,8 +22,8 @@ static double logits(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fa
     uint64_t j = keys->first + t;
     x[t] = -INFINITY;
     if (!sp_fast_present(&row->rule, j)) continue;
-    const void *k = sp_fast_step(keys->k, keys->dtype, (int64_t)t * keys->k_stride);
-    x[t] = sp_fast_logit(&row->rule, dot(row->q, k, keys->dtype, shape->d_head), j);
+    const void *k = sp_fast_step(keys->k, keys->k_dtype, (int64_t)t * keys->k_stride);
+    x[t] = sp_fast_logit(&row->rule, dot(row->q, k, keys->k_dtype, shape->d_head), j);
     if (isnan(x[t]) || x[t] == INFINITY) row->sum.invalid = true;
     if (x[t] > max) max = x[t];
   }
@@ -46,9 +46,9 @@ static void add_key(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fas
   double p = (double)scalar_exp((float)(x - row->sum.max));
   row->sum.sum += p;
   if (shape->d_value == 0) return;
-  const void *v = sp_fast_step(keys->v, keys->dtype, (int64_t)t * keys->v_stride);
+  const void *v = sp_fast_step(keys->v, keys->v_dtype, (int64_t)t * keys->v_stride);
   for (uint64_t c = 0; c < shape->d_value; c++)
-    row->acc[c] += p * (double)sp_fast_load(keys->dtype, v, c);
+    row->acc[c] += p * (double)sp_fast_load(keys->v_dtype, v, c);
 }
 
 static void tile_row(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *row) {
