@@ -27,12 +27,14 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstric
 BASE := -std=c11 -D_GNU_SOURCE -fPIC -ffp-contract=off -fno-fast-math -fvisibility=hidden \
         -I. -Iinclude -I$(BUILD) -DSP_VERSION='"$(VERSION)"' $(WARN) -MMD -MP
 MPFR_LIBS    := -lmpfi -lmpfr -lgmp -lm
-COMMAND_LIBS := -lcjson -lnettle -ldl $(MPFR_LIBS)
+COMMAND_LIBS := -lcjson -lnettle -ldl -pthread $(MPFR_LIBS)
 TEST_LIBS     = $(shell pkg-config --libs check) -lflint-arb -lflint $(COMMAND_LIBS)
 
 # Flags that belong to a room.
 $(BUILD)/obj/ref/%: private ROOM := -frounding-math
 $(BUILD)/obj/certify/%: private ROOM := -frounding-math
+$(BUILD)/obj/certify/bench/avx2/%: private ROOM := -mavx2 -mfma
+$(BUILD)/obj/certify/bench/avx512/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 $(BUILD)/obj/fast/avx512/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))
@@ -44,7 +46,7 @@ $(BUILD)/obj/%.c.o: %.c
 $(BUILD)/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	@echo "  AS    $<"
-	@$(CC) $(OPT) $(CFLAGS) -c -o $@ $<
+	@$(CC) -I. -MMD -MP $(OPT) $(CFLAGS) -c -o $@ $<
 $(BUILD)/lib/%.a:
 	@mkdir -p $(@D) && rm -f $@
 	@echo "  AR    $@"
@@ -61,7 +63,7 @@ SINKPROOF   := $(BUILD)/bin/sinkproof
 
 $(LIB_REF): $(call objects,$(wildcard ref/*.c))
 $(LIB_FAST): $(call objects,$(wildcard fast/*.c fast/*/*.c fast/*/*.S))
-$(LIB_CERTIFY): $(call objects,$(filter-out certify/command/main.c certify/export/%,$(wildcard certify/*/*.c)))
+$(LIB_CERTIFY): $(call objects,$(filter-out certify/command/main.c certify/export/%,$(wildcard certify/*/*.c certify/bench/*/*.c)))
 
 $(KERNEL_FAST): $(call objects,certify/export/fast.c) $(LIB_FAST)
 	@echo "  LD    $@"
@@ -133,7 +135,7 @@ clean: ## remove everything that was built
 
 # ---- tests ----
 
-TEST_SRC := $(wildcard tests/*.c tests/honest/*.c)
+TEST_SRC := $(wildcard tests/*.c tests/honest/*.c tests/diagnose/*.c)
 SUITES   := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 
 # The list of suites is the list of files: suites.h is generated from their names.
