@@ -71,7 +71,11 @@ def run(programs, seconds):
         n, cov, kept = (last(p, text) for p in (UNITS, COV, CORP))
         print(f"{target:10} {n:>9} inputs  {cov:>6} edges  {kept:>5} kept  "
               f"worst budget {last(WORST, text)}")
-        if status != 0:
+        if n in ("-", "0"):
+            failed += 1
+            print(text[-3000:])
+            print(f"{target}: nothing was run")
+        elif status != 0:
             failed += 1
             print(text[-3000:])
             print(f"{target}: exit status {status}; the input is {programs}/finding-{target}-*")

@@ -59,17 +59,32 @@ FUZZ_CASES    := fuzz/corpus/softmax fuzz/corpus/attention fuzz/corpus/cache
 FUZZ_CORPUS    = $(if $(filter parsers,$(1)),fuzz/corpus/parsers,\
                  $(if $(filter paths plugin,$(1)),$(FUZZ_CASES),fuzz/corpus/$(1)))
 
-.PHONY: fuzz-programs fuzz fuzz-replay fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback
+.PHONY: fuzz-programs fuzz-programs-plain fuzz-test fuzz-test-engine fuzz fuzz-replay fuzz-replay-sanitizers fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback
 fuzz-programs: $(FUZZ_PROGRAMS)
 
 fuzz: ## fuzz every target at once: make fuzz TIME=60 (clang with libFuzzer: FUZZ_APT in fuzz/fuzz.mk)
 	+@$(FUZZ_MAKE) fuzz-programs
 	$(PYTHON) fuzz/campaign.py run $(FUZZ_BUILD)/fuzz $(TIME)
 
+# The room's programs, with planted faults: what needs no engine is part of `make check`.
+fuzz-test: fuzz-programs-plain
+	$(PYTHON) fuzz/tests/room.py $(BUILD)
+fuzz-test-engine: fuzz-programs-plain ## the same with an engine: a planted crash becomes a minimal vector
+	+@$(FUZZ_MAKE) fuzz-programs
+	$(PYTHON) fuzz/tests/room.py $(BUILD) $(FUZZ_BUILD)/fuzz
+fuzz-programs-plain: $(BUILD)/fuzz/replay_plugin $(SINKPROOF)
+
 # The oracle's kernel, judged by the oracle, is the slow half of `paths`: its inputs are those of the
 # other three, so a replay leaves it to the campaign.
 fuzz-replay: $(patsubst %,$(BUILD)/fuzz/replay_%,$(filter-out paths,$(FUZZ_TARGETS))) ## run the committed corpus without a fuzzing engine
 	@$(foreach t,$(filter-out paths,$(FUZZ_TARGETS)),$(BUILD)/fuzz/replay_$(t) $(call FUZZ_CORPUS,$(t)) &&) true
+
+# The objects are those of `make check-sanitizers`. What once was a finding is replayed here too.
+fuzz-replay-sanitizers: ## the same under ASan and UBSan, every target and past finding (any compiler)
+	+@$(MAKE) --no-print-directory BUILD=build/sanitizers OPT='-O1 -g -DSP_CHECKED' \
+	  CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
+	  fuzz-replay build/sanitizers/fuzz/replay_paths
+	build/sanitizers/fuzz/replay_paths $(FUZZ_CASES) $(wildcard fuzz/regressions/*.input)
 
 fuzz-power: $(BUILD)/fuzz/tool_power ## how many of the museum's faults the corpus and TIME seconds of mutation find
 	$(BUILD)/fuzz/tool_power -t $(TIME) $(FUZZ_CASES)
@@ -90,4 +105,4 @@ fuzz-feedback: ## error feedback against plain coverage: ten campaigns of TIME s
 	+@$(FUZZ_MAKE) fuzz-programs
 	$(PYTHON) fuzz/campaign.py feedback $(FUZZ_BUILD)/fuzz $(TIME)
 
-check: fuzz-replay
+check: fuzz-replay fuzz-test

@@ -7,6 +7,7 @@
 #include "fast/fast.h"
 #include "fuzz/feedback.h"
 #include "fuzz/pool.h"
+#include "fuzz/target.h"
 
 static void announce(const sp_fuzz_checker *checker) {
   fprintf(stderr, "sinkproof fuzz: kernels");
@@ -31,13 +32,14 @@ static void open_ours(sp_fuzz_ours *ours) {
     ours->checker.offer.max_n = SP_FUZZ_LARGE_N; /* the oracle takes seconds for longer rows */
   }
   ours->checker.twice = ours->twice;
+  ours->is_open = true;
+  if (LLVMFuzzerMutate == NULL) return; /* a replay */
   announce(&ours->checker);
   atexit(sp_fuzz_feedback_print); /* for comparing campaigns */
-  ours->announced = true;
 }
 
 int sp_fuzz_ours_input(sp_fuzz_ours *ours, const uint8_t *data, size_t size) {
-  if (!ours->announced) open_ours(ours);
+  if (!ours->is_open) open_ours(ours);
   sp_fuzz_input(&ours->checker, data, size);
   return 0;
 }

@@ -6,15 +6,15 @@
 #include "fuzz/check.h"
 
 typedef struct sp_fuzz_ours {
-  uint32_t ops;   /* 1u << SP_OP_… */
-  bool oracle;    /* the oracle's own kernel too, which claims to be correctly rounded */
-  bool twice;     /* determinism too */
-  bool announced; /* which paths run was printed */
+  uint32_t ops; /* 1u << SP_OP_… */
+  bool oracle;  /* the oracle's own kernel too, which claims to be correctly rounded */
+  bool twice;   /* determinism too */
+  bool is_open;
   sp_fuzz_checker checker;
 } sp_fuzz_ours;
 
-/* Check one input against every variant of fast/ that this machine can run. The first call says
- * which those are: a campaign that did not run a path has not tested it. (CT-10) */
+/* Check one input against every variant of fast/ that this machine can run. Under an engine the first
+ * call says which those are: a campaign that did not run a path has not tested it. (CT-10) */
 int sp_fuzz_ours_input(sp_fuzz_ours *ours, const uint8_t *data, size_t size);
 
 #endif

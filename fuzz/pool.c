@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One list of free blocks for each size class. Blocks are never given back to the system: a fuzzer
- * needs as many for the next input as it did for this one. */
+ * needs as many for the next input as it did for this one.
+ *
+ * A constructor: an engine that minimises calls the mutator, which computes with MPFR, before any
+ * input is run, and a block of the old allocator must never come back to the new one. */
 #include "fuzz/pool.h"
 
 #include <gmp.h>
@@ -66,6 +69,6 @@ static void *change(void *at, size_t old_bytes, size_t bytes) {
   return moved;
 }
 
-void sp_fuzz_pool_install(void) {
+__attribute__((constructor)) void sp_fuzz_pool_install(void) {
   mp_set_memory_functions(take, change, give);
 }
