@@ -9,8 +9,9 @@ PROOF_DIR  ?= proofs
 PROOFS     := $(BUILD)/proofs
 PROOF_SRC  := $(wildcard $(PROOF_DIR)/*.v $(PROOF_DIR)/*/*.v)
 PROOF_COPY := $(PROOF_SRC:$(PROOF_DIR)/%=$(PROOFS)/%)
-# The leaf whose bytes are proved: the fast path's own where it has one.
-EXP_LEAF   := $(firstword $(wildcard fast/avx512/exp16.S) $(PROOF_DIR)/obj/exp16.S)
+# The leaves whose bytes are proved.
+LEAVES     := exp16 exp64
+LEAF_SRC   := $(LEAVES:%=fast/avx512/%.S)
 COSIM_LANES ?= 100000
 COSIM_SEED  ?= 1
 
@@ -29,7 +30,7 @@ ifneq ($(filter proofs% mutate-proofs,$(MAKECMDGOALS)),)
 -include $(PROOFS)/depends.mk
 endif
 
-.PHONY: proofs proofs-holes proofs-check proofs-accept proofs-bytes proofs-header proofs-wp \
+.PHONY: proofs proofs-holes proofs-check proofs-accept proofs-bytes proofs-accept-bytes proofs-header proofs-wp \
         proofs-coqchk proofs-cosim proofs-replay proofs-exhaustive mutate-proofs
 proofs: proofs-holes $(PROOF_COPY:.v=.vo) ## check every theorem with Coq's kernel
 
@@ -49,27 +50,28 @@ proofs-accept: proofs ## record the theorems and axioms of today in proofs/claim
 	@$(PROOF_DIR)/claims.sh $(PROOFS) > $(PROOF_DIR)/claims.txt
 	@$(PROOF_DIR)/export/proved.sh $(PROOF_DIR)/claims.txt > certify/judge/proved.h
 
-# The bytes in the theorem are those of the leaf, under two assemblers.
-proofs-bytes: ## compare the assembled leaf with the bytes in the theorem
-	@mkdir -p $(PROOFS)/obj
-	@for as in gcc clang; do \
-	  $$as -c -o $(PROOFS)/obj/exp16.$$as.o $(EXP_LEAF) && \
-	  $(PROOF_DIR)/obj/bytes.sh $(PROOFS)/obj/exp16.$$as.o .text.sp_exp16_leaf > $(PROOFS)/obj/bytes.$$as && \
-	  diff -u $(PROOF_DIR)/obj/ExpBytes.v $(PROOFS)/obj/bytes.$$as || exit 1; \
-	done
-	@echo "  $(EXP_LEAF): the bytes in the theorem"
+# The bytes in the theorems are those of the leaves, under two assemblers, and those that certify
+# compares with what it has loaded. (`make check` looks at the linked library: tests/leaves.py.)
+$(PROOFS)/obj/bytes.%: $(LEAF_SRC) fast/avx512/leaf.h fast/exp_constants.h
+	@mkdir -p $(@D)
+	@for leaf in $(LEAVES); do $* -I. -c -o $(PROOFS)/obj/$$leaf.$*.o fast/avx512/$$leaf.S || exit 1; done
+	@$(PROOF_DIR)/obj/bytes.sh $(foreach leaf,$(LEAVES),sp_$(leaf)=$(PROOFS)/obj/$(leaf).$*.o) > $@
 
-# The constants in C are those of the theorems, to the bit.
-proofs-header: $(PROOFS)/export/Header.vo ## regenerate the constants' header and compare
-	@printf '%s\n' 'let () = print_string (if Sys.argv.(1) = "header" then Sp_header.header else Sp_header.bit_patterns)' \
-	  > $(PROOFS)/print_header.ml
+proofs-bytes: $(PROOFS)/obj/bytes.gcc $(PROOFS)/obj/bytes.clang ## compare the assembled leaves with the bytes in the theorems
+	@for as in gcc clang; do diff -u $(PROOF_DIR)/obj/Bytes.v $(PROOFS)/obj/bytes.$$as || exit 1; done
+	@$(PROOF_DIR)/export/proved_bytes.sh $(PROOF_DIR)/obj/Bytes.v | diff -u certify/judge/proved_bytes.h -
+	@echo "  $(LEAVES): the bytes in the theorems"
+
+proofs-accept-bytes: $(PROOFS)/obj/bytes.gcc ## take the bytes of today into the theorems, which then have to hold
+	@cp $< $(PROOF_DIR)/obj/Bytes.v
+	@$(PROOF_DIR)/export/proved_bytes.sh $(PROOF_DIR)/obj/Bytes.v > certify/judge/proved_bytes.h
+
+# The constants in C are those of the theorems: the header is printed by Coq.
+proofs-header: $(PROOFS)/export/Header.vo ## regenerate fast/exp_constants.h from Coq and compare
+	@printf '%s\n' 'let () = print_string Sp_header.header' > $(PROOFS)/print_header.ml
 	@cd $(PROOFS) && rm -f sp_header.mli && ocamlfind ocamlopt -w -a sp_header.ml print_header.ml -o print_header
-	@$(PROOFS)/print_header header > $(PROOFS)/exp_constants.h
-	@diff -u $(PROOF_DIR)/export/exp_constants.h $(PROOFS)/exp_constants.h
-	@$(PROOFS)/print_header bits > $(PROOFS)/constants.proved
-	@$(CC) -std=c11 -I. -o $(PROOFS)/constants_bits $(PROOF_DIR)/export/constants_bits.c
-	@$(PROOFS)/constants_bits > $(PROOFS)/constants.used
-	@diff -u $(PROOFS)/constants.proved $(PROOFS)/constants.used
+	@$(PROOFS)/print_header > $(PROOFS)/exp_constants.h
+	@diff -u fast/exp_constants.h $(PROOFS)/exp_constants.h
 	@echo "  fast/exp_constants.h: the constants of the theorems"
 
 # The SMT tier. why3 1.5.1 does not know cvc5 1.0.3, so it is told.
@@ -96,23 +98,24 @@ proofs-coqchk: proofs ## check the compiled proofs again with Coq's stand-alone 
 	@cd $(PROOFS) && coqchk -bytecode-compiler yes -Q . Sinkproof -silent \
 	  $(foreach file,$(CHECKED_FULLY),$(call as_library,$(file)))
 	@cd $(PROOFS) && coqchk -bytecode-compiler yes -Q . Sinkproof -silent -admit Interval.Tactic \
-	  -admit Sinkproof.float.IntervalZ Sinkproof.obj.ExpCorrect Sinkproof.bound.Classes \
+	  -admit Sinkproof.float.IntervalZ Sinkproof.obj.StepCorrect Sinkproof.bound.Classes \
 	  Sinkproof.float.Certified
 
 # The instruction model against this CPU (tier T).
 proofs-cosim: $(PROOFS)/export/Executable.vo ## compare the instruction model with this CPU
 	@cp $(PROOF_DIR)/isa/cosim.ml $(PROOFS)/ && cd $(PROOFS) && rm -f sp_model.mli && \
 	  ocamlfind ocamlopt -w -a -inline 200 -unsafe sp_model.ml cosim.ml -o cosim_model
-	@$(CC) -O2 -std=c11 -mavx512f -ffp-contract=off -o $(PROOFS)/cosim_cpu $(PROOF_DIR)/isa/cosim.c $(EXP_LEAF)
+	@$(CC) -O2 -std=c11 -mavx512f -ffp-contract=off -I. -o $(PROOFS)/cosim_cpu \
+	  $(PROOF_DIR)/isa/cosim.c $(LEAF_SRC)
 	@$(PROOFS)/cosim_cpu $(COSIM_LANES) $(COSIM_SEED) > $(PROOFS)/cosim.txt
 	@$(PROOFS)/cosim_model $(COSIM_LANES) < $(PROOFS)/cosim.txt
 
 # The exponential on every binary32 argument (tier T); EXHAUSTIVE_SHARD=i/n takes one shard of n.
 EXHAUSTIVE_SHARD ?= 0/1
-proofs-exhaustive: $(LIB_FAST) ## the exponential on all 2^32 arguments against MPFR and the leaf
+proofs-exhaustive: $(LIB_FAST) ## the exponential on all 2^32 arguments against MPFR and each other
 	@mkdir -p $(PROOFS)
 	@$(CC) -O2 -std=c11 -D_GNU_SOURCE -mavx512f -ffp-contract=off -I. -Iinclude -o $(PROOFS)/exhaustive \
-	  $(PROOF_DIR)/float/exhaustive.c $(EXP_LEAF) $(LIB_FAST) -lmpfr -lgmp -lm
+	  $(PROOF_DIR)/float/exhaustive.c $(LIB_FAST) -lmpfr -lgmp -lm
 	@$(PROOFS)/exhaustive $(EXHAUSTIVE_SHARD)
 
 # The eviction state machine against the caches of our two kernels and the fast path's ring (tier T).

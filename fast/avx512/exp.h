@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* e^x in 16 lanes of binary32: one clamp, Cody-Waite reduction, a polynomial of degree 6, one
- * scaling. fast/scalar/exp.h is the same function, operation by operation.
+/* e^x in lanes of binary32: one clamp, Cody-Waite reduction, a polynomial of degree 6, one scaling.
+ * fast/scalar/exp.h is the same function, operation by operation.
+ *
+ * The code is in two leaves of assembly, exp64.S and exp16.S, whose very bytes are proved
+ * (proofs/obj/): intrinsics would be compiled to other bytes at every use. The leaves keep to
+ * fixed registers and touch no memory, so a call costs the compiler a few names. For a loop of 64
+ * that is cheaper than inlining, since one broadcast of a constant serves four registers.
  *
  * domain: x <= 88, -inf, or NaN    accuracy: log-error below 2^-23, largest seen 1.27 * 2^-24
  * spec: SM-2; NU-10 subnormal results are kept; -inf gives 0, NaN gives NaN
@@ -12,23 +17,34 @@
 
 #include <immintrin.h>
 
-#include "fast/exp_constants.h"
+/* The caller may keep data in the red zone, where the return address would go. */
+#define LEAF_CALL(name) "lea -128(%%rsp), %%rsp\n\tcall " name "\n\tlea 128(%%rsp), %%rsp"
 
+/* x[i] becomes e^(x[i] - max), of which max is one or the greatest. Returns, lane by lane,
+ * sum + ((e0 + e1) + (e2 + e3)): a loop that needs no sum ignores it. */
+static inline __m512 exp64_sum(__m512 x[4], __m512 max, __m512 sum) {
+  register __m512 x0 __asm__("zmm0") = x[0];
+  register __m512 x1 __asm__("zmm1") = x[1];
+  register __m512 x2 __asm__("zmm2") = x[2];
+  register __m512 x3 __asm__("zmm3") = x[3];
+  register __m512 m __asm__("zmm4") = max;
+  register __m512 s __asm__("zmm5") = sum;
+  __asm__(LEAF_CALL("sp_exp64")
+          : "+v"(x0), "+v"(x1), "+v"(x2), "+v"(x3), "+v"(s)
+          : "v"(m)
+          : "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12", "zmm13", "zmm14", "zmm15");
+  x[0] = x0;
+  x[1] = x1;
+  x[2] = x2;
+  x[3] = x3;
+  return s;
+}
+
+/* e^x, for what is not 64 wide. */
 static inline __m512 exp16(__m512 x) {
-  const __m512 one = _mm512_set1_ps(1.0F);
-  /* The second operand is returned when either is NaN, so a NaN passes the clamp. */
-  x = _mm512_max_ps(_mm512_set1_ps(SP_FAST_EXP_FLOOR), x);
-  __m512 k = _mm512_mul_ps(x, _mm512_set1_ps(SP_FAST_EXP_LOG2E));
-  k = _mm512_roundscale_ps(k, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m512 r = _mm512_fnmadd_ps(k, _mm512_set1_ps(SP_FAST_EXP_LN2_HI), x);
-  r = _mm512_fnmadd_ps(k, _mm512_set1_ps(SP_FAST_EXP_LN2_LO), r);
-  __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(SP_FAST_EXP_C6), r, _mm512_set1_ps(SP_FAST_EXP_C5));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(SP_FAST_EXP_C4));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(SP_FAST_EXP_C3));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(SP_FAST_EXP_C2));
-  p = _mm512_fmadd_ps(p, r, one);
-  p = _mm512_fmadd_ps(p, r, one);
-  return _mm512_scalef_ps(p, k); /* p * 2^k, rounded once, also into the subnormals */
+  register __m512 y __asm__("zmm0") = x;
+  __asm__(LEAF_CALL("sp_exp16") : "+v"(y) : : "zmm1", "zmm2", "zmm3");
+  return y;
 }
 
 #endif

@@ -12,6 +12,8 @@ Inductive operand := Reg (n : Z) | Bcst (bits : Z).          (* Bcst: {1to16} fr
 Inductive form := F132 | F213 | F231.
 Inductive instr :=
 | Imul (d a : Z) (o : operand)
+| Iadd (d a : Z) (o : operand)
+| Isub (d a : Z) (o : operand)
 | Imax (d a : Z) (o : operand)
 | Ibcst (d : Z) (o : operand)
 | Irndne (d : Z) (o : operand)
@@ -28,6 +30,8 @@ Definition step (i : instr) (r : regs) : regs :=
   match i with
   | Ibcst d o => write r d (read r o)
   | Imul d a o => write r d (fun l => vmulps (r a l) (read r o l))
+  | Iadd d a o => write r d (fun l => vaddps (r a l) (read r o l))
+  | Isub d a o => write r d (fun l => vsubps (r a l) (read r o l))
   | Imax d a o => write r d (fun l => vmaxps (r a l) (read r o l))
   | Irndne d o => write r d (fun l => vrndscale (read r o l))
   | Iscalef d a o => write r d (fun l => vscalef (r a l) (read r o l))
@@ -84,6 +88,8 @@ Definition decode1 (pc : Z) (c : list Z) : option (instr * Z) :=
       let i8 := nth (Z.to_nat n) rest 0 in
       match mmm, pp, op with
       | 1, 0, 0x59 => Some (Imul d v o, len)
+      | 1, 0, 0x58 => Some (Iadd d v o, len)
+      | 1, 0, 0x5c => Some (Isub d v o, len)
       | 1, 0, 0x5f => Some (Imax d v o, len)
       | 2, 1, 0x18 => if v =? 0 then match o with Bcst _ => Some (Ibcst d o, len) | _ => None end else None
       | 2, 1, 0x98 => Some (Ifma false F132 d v o, len)
@@ -112,4 +118,4 @@ Fixpoint decode (fuel : nat) (pc : Z) (c : list Z) : option (list instr) :=
   end end.
 End Decode.
 
-Definition program (leaf : list Z) : option (list instr) := decode leaf 64 0 leaf.
+Definition program (leaf : list Z) : option (list instr) := decode leaf 128 0 leaf.

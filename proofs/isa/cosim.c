@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this CPU does: random operands through each modelled instruction and through the leaf, one
+/* What this CPU does: random operands through each modelled instruction and through the leaves, one
  * line "operation a b c result" in hexadecimal bits. The model reads the lines and must agree. The
  * operands are drawn so that all classes occur (NaN, infinities, zeros, subnormals, the largest
  * numbers) and so that exponents are often close, where cancellation happens. */
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 16, N_OPERATIONS = 9 };
+#include "fast/avx512/exp.h"
 
-__m512 sp_exp16_leaf(__m512 x);
+enum { LANES = 16, N_OPERATIONS = 10 };
 
 static uint64_t state;
 
@@ -55,6 +55,12 @@ static uint32_t exp_operand(void) {
   return 0x80000000u + (next() % (0x43480000u + 1u));
 }
 
+/* The step on a, b, a, b with 1 for the maximum; all four exponentials are in the sum. */
+static __m512 step(__m512 a, __m512 b, __m512 c) {
+  __m512 x[4] = {a, b, a, b};
+  return exp64_sum(x, _mm512_set1_ps(1.0F), c);
+}
+
 static __m512 apply(int operation, __m512 a, __m512 b, __m512 c) {
   switch (operation) {
   case 0:
@@ -73,16 +79,18 @@ static __m512 apply(int operation, __m512 a, __m512 b, __m512 c) {
     return _mm512_roundscale_ps(a, 8);
   case 7:
     return _mm512_scalef_ps(a, b);
+  case 8:
+    return exp16(a);
   default:
-    return sp_exp16_leaf(a);
+    return step(a, b, c);
   }
 }
 
 static void round_of(int operation) {
   uint32_t a[LANES], b[LANES], c[LANES], r[LANES];
   for (int j = 0; j < LANES; j++) {
-    a[j] = operation == 8 ? exp_operand() : any_float();
-    b[j] = any_float();
+    a[j] = operation >= 8 ? exp_operand() : any_float();
+    b[j] = operation >= 8 ? exp_operand() : any_float();
     c[j] = any_float();
     if (operation == 7) scale_operands(&a[j], &b[j]);
   }

@@ -1,15 +1,15 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
-(** The bytes of the leaf decode to a program, and that program computes [lane] in every lane. *)
+(** The bytes of fast/avx512/exp16.S decode to a program, and that program computes [lane] in every lane. *)
 From Coq Require Import ZArith List.
 From Flocq Require Import Core BinarySingleNaN.
-From Sinkproof Require Import Lane Evex ExpBytes.
+From Sinkproof Require Import Lane Evex Bytes.
 Import ListNotations.
 Open Scope Z_scope.
 
 Definition prog : list instr :=
-  Eval vm_compute in match program leaf with Some p => p | None => [] end.
+  Eval vm_compute in match program sp_exp16 with Some p => p | None => [] end.
 
-Theorem NU7_bytes_decode : program leaf = Some prog.
+Theorem NU7_bytes_decode : program sp_exp16 = Some prog.
 Proof. vm_compute; reflexivity. Qed.
 
 Definition lane (x : f32) : f32 :=

@@ -4,7 +4,7 @@
 From Coq Require Import Reals Lra Lia ZArith List.
 From Flocq Require Import Core BinarySingleNaN Mult_error.
 From Interval Require Import Tactic.
-From Sinkproof Require Import IntervalZ ExpConstants ExpPoly ExpRound ExpReduce Exp Lane Evex ExpBytes ExpCode.
+From Sinkproof Require Import IntervalZ ExpConstants ExpPoly ExpRound ExpReduce Exp Lane Evex Bytes ExpCode.
 Import IT.
 Open Scope R_scope.
 
@@ -216,7 +216,7 @@ End Main.
     the exponential of what was there. proves: NU-7, NU-10 *)
 Theorem NU7_machine_code_exp (s : regs) (i : Z) (x := s 0%Z i) :
   is_finite x = true -> [x] <= 0 ->
-  exists p, program leaf = Some p /\
+  exists p, program sp_exp16 = Some p /\
   let y := exec p s 0%Z i in
   is_finite y = true /\
   exists r f, Rabs r <= eps_log /\ Rabs f <= bpow radix2 (-150) /\ [y] = exp [x] * exp r + f.

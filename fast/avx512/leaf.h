@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the leaves of the exponential have in common, for the assembler: a section of their own, the
+ * constants behind the code, and a note, mapped with the library, that says where the leaf lies, so
+ * that the bytes in a running process can be compared with those of the theorem.
+ *
+ * The note: owner "sinkproof", type 1; the distance from there to the leaf, its number of bytes,
+ * its name in 16 bytes. certify/host/evidence.c reads it. */
+#ifndef SINKPROOF_FAST_AVX512_LEAF_H
+#define SINKPROOF_FAST_AVX512_LEAF_H
+
+#include "fast/exp_constants.h"
+
+/* clang-format off */
+#define LEAF(name)                          \
+    .section .text.name, "ax", @progbits;   \
+    .globl name;                            \
+    .hidden name;                           \
+    .type name, @function;                  \
+    .p2align 6;                             \
+    .cfi_startproc;                         \
+name:
+
+#define LEAF_CONSTANTS(name)                \
+    .cfi_endproc;                           \
+    .p2align 2, 0;                          \
+.Lfloor:  .long SP_FAST_EXP_FLOOR_BITS;     \
+.Llog2e:  .long SP_FAST_EXP_LOG2E_BITS;     \
+.Lln2_hi: .long SP_FAST_EXP_LN2_HI_BITS;    \
+.Lln2_lo: .long SP_FAST_EXP_LN2_LO_BITS;    \
+.Lc6:     .long SP_FAST_EXP_C6_BITS;        \
+.Lc5:     .long SP_FAST_EXP_C5_BITS;        \
+.Lc4:     .long SP_FAST_EXP_C4_BITS;        \
+.Lc3:     .long SP_FAST_EXP_C3_BITS;        \
+.Lc2:     .long SP_FAST_EXP_C2_BITS;        \
+.Lone:    .long 0x3f800000;                 \
+    .size name, . - name;                   \
+.Lend:                                      \
+    .section .note.sinkproof, "a", @note;   \
+    .p2align 2;                             \
+    .long 10, 24, 1;                        \
+    .asciz "sinkproof";                     \
+    .p2align 2;                             \
+.Lwhere:                                    \
+    .long name - .Lwhere, .Lend - name;     \
+.Lname:                                     \
+    .asciz #name;                           \
+    .zero 16 - (. - .Lname);                \
+    .section .note.GNU-stack, "", @progbits
+/* clang-format on */
+
+#endif
