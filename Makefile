@@ -107,6 +107,7 @@ check-header:
 check: $(BUILD)/bin/check command kernels check-header ## unit tests, vectors, saboteurs, the commands, includes, trace
 	CK_DEFAULT_TIMEOUT=120 $(BUILD)/bin/check
 	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
+	$(PYTHON) tests/leaves.py $(SINKPROOF) $(BUILD)
 	$(PYTHON) .ci/deps.py $(BUILD)/obj
 	$(PYTHON) .ci/trace.py
 

@@ -119,6 +119,10 @@ const sp_kernel *sp_host_kernel(const sp_host *host, size_t index) {
   return index < host->n_kernels ? &host->kernels[index] : NULL;
 }
 
+sp_evidence sp_host_evidence(const sp_host *host) {
+  return host->link.control->load.evidence;
+}
+
 const char *sp_incident_name(sp_incident_kind kind) {
   static const char *const names[] = {
       "none",           "unsupported", "status",           "accepted",    "crash",

@@ -5,6 +5,7 @@
 #define SINKPROOF_HOST_H
 
 #include "certify/case/case.h"
+#include "certify/host/evidence.h"
 
 typedef const sp_kernel *(*sp_kernel_entry)(uint32_t host_abi_major, uint32_t index);
 
@@ -28,6 +29,9 @@ size_t sp_host_count(const sp_host *host);
 /* A kernel's descriptor as the child reported it; pointers are owned by the host, functions are
  * NULL or not NULL only to tell what is offered. */
 const sp_kernel *sp_host_kernel(const sp_host *host, size_t index);
+
+/* What the child holds of the machine code that theorems are about. */
+sp_evidence sp_host_evidence(const sp_host *host);
 
 typedef enum sp_incident_kind {
   SP_INCIDENT_NONE,

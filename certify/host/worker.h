@@ -41,6 +41,7 @@ typedef struct sp_load_report {
   uint32_t n_kernels;
   unsigned char *arena;        /* where the worker has it */
   uint64_t image, image_bytes; /* where the kernel's code is */
+  sp_evidence evidence;
 } sp_load_report;
 
 /* What the worker must map how for a call, and where the arguments are. Offsets in the arena. */

@@ -140,6 +140,7 @@ static int find_image(struct dl_phdr_info *info, size_t size, void *argument) {
     for (int k = i; k < info->dlpi_phnum; k++)
       if (info->dlpi_phdr[k].p_type == PT_LOAD) last = &info->dlpi_phdr[k];
     load->image_bytes = last->p_vaddr + last->p_memsz;
+    sp_evidence_read(&load->evidence, info);
     return 1;
   }
   return 0;

@@ -7,7 +7,6 @@
 
 /* clang-format off */
 static const unsigned char sp_exp16_bytes[] = {
-static const unsigned char sp_exp16_bytes[] = {
   98, 242, 125, 72, 24, 13, 122, 0, 0, 0, 98, 241, 116, 72, 95, 192,
   98, 241, 124, 88, 89, 21, 110, 0, 0, 0, 98, 243, 125, 72, 8, 210,
   8, 98, 242, 109, 88, 188, 5, 97, 0, 0, 0, 98, 242, 109, 88, 188,
@@ -21,7 +20,6 @@ static const unsigned char sp_exp16_bytes[] = {
   72, 170, 42, 62, 254, 255, 255, 62, 0, 0, 128, 63
 };
 
-static const unsigned char sp_exp64_bytes[] = {
 static const unsigned char sp_exp64_bytes[] = {
   98, 241, 124, 72, 92, 196, 98, 241, 116, 72, 92, 204, 98, 241, 108, 72,
   92, 212, 98, 241, 100, 72, 92, 220, 98, 114, 125, 72, 24, 53, 194, 1,

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "certify/report/report.h"
+#include "certify/report/report_code.h"
 
 static const char *const op_names[] = {"softmax", "attention", "cache", "none"};
 static const char *const level_names[] = {"smoke", "standard", "full"};
@@ -79,6 +80,7 @@ static cJSON *kernel_json(const sp_report *report) {
   for (size_t i = 0; i < SP_MAX_PATHS; i++)
     if (report->tally->paths[i].calls)
       add_count(paths, report->tally->paths[i].name, report->tally->paths[i].calls);
+  cJSON_AddItemToObject(json, "proved_code", sp_report_code_json(&report->evidence));
   return json;
 }
 

@@ -5,6 +5,7 @@
 
 #include "certify/judge/proved.h"
 #include "certify/report/report.h"
+#include "certify/report/report_code.h"
 
 static const char *const op_names[] = {"softmax", "attention", "cache", "-"};
 
@@ -63,7 +64,9 @@ static void print_head(FILE *stream, const sp_report *report) {
     fprintf(stream, "%s%s %" PRIu64 " cases", any ? ", " : "", path->name, path->calls);
     any = true;
   }
-  fprintf(stream, "%s\nseed    0x%016" PRIx64 "\n\n", any ? "" : "not told", report->config.seed);
+  fprintf(stream, "%s\n", any ? "" : "not told");
+  sp_report_code_text(stream, report);
+  fprintf(stream, "seed    0x%016" PRIx64 "\n\n", report->config.seed);
 }
 
 static uint64_t kills_in(const sp_report *report, size_t g) {

@@ -42,6 +42,7 @@ static bool identify(const sp_run_config *config, sp_report *report, sp_exit *st
       config->kernel < sp_host_count(host) ? sp_host_kernel(host, config->kernel) : NULL;
   if (kernel) {
     report->kernel = *kernel;
+    report->evidence = sp_host_evidence(host);
     report->kernel.name = copy(kernel->name);
     report->kernel.version = copy(kernel->version);
     report->kernel.accuracy_class = copy(kernel->accuracy_class);

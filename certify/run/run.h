@@ -106,6 +106,7 @@ typedef struct sp_report {
   sp_kernel kernel; /* identity and claims; strings owned by the report */
   sp_class cls;
   char digest[65]; /* SHA-256 of the library, hex; "" for a built-in kernel */
+  sp_evidence evidence;
   sp_tally *tally;
   bool partial; /* --op, --generator or --clause left groups out */
   size_t n_faults, n_applicable, n_killed;

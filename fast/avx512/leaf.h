@@ -3,8 +3,8 @@
  * constants behind the code, and a note, mapped with the library, that says where the leaf lies, so
  * that the bytes in a running process can be compared with those of the theorem.
  *
- * The note: owner "sinkproof", type 1; the distance from there to the leaf, its number of bytes,
- * its name in 16 bytes. certify/host/evidence.c reads it. */
+ * The note: owner "sinkproof", type 1; the distance from there to the leaf, its number of bytes, its
+ * name and the name of the code path that it is part of, 16 bytes each. */
 #ifndef SINKPROOF_FAST_AVX512_LEAF_H
 #define SINKPROOF_FAST_AVX512_LEAF_H
 
@@ -37,7 +37,7 @@ name:
 .Lend:                                      \
     .section .note.sinkproof, "a", @note;   \
     .p2align 2;                             \
-    .long 10, 24, 1;                        \
+    .long 10, 40, 1;                        \
     .asciz "sinkproof";                     \
     .p2align 2;                             \
 .Lwhere:                                    \
@@ -45,6 +45,8 @@ name:
 .Lname:                                     \
     .asciz #name;                           \
     .zero 16 - (. - .Lname);                \
+    .asciz "avx512";                        \
+    .zero 9;                                \
     .section .note.GNU-stack, "", @progbits
 /* clang-format on */
 

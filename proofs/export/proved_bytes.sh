@@ -13,8 +13,10 @@ cat <<'HEAD'
 
 /* clang-format off */
 HEAD
-sed -nE -e 's/^Definition (sp_[a-z0-9]+) : list Z := \[$/static const unsigned char \1_bytes[] = {/p' \
-  -e 's/^  ([0-9; ]+[0-9])(;?)$/  \1\2/; t data' -e 's/^\]\.$/};\n/p' -e b -e ':data' -e 's/;/,/g' -e p "$1"
+awk '
+  /^Definition sp_/ { printf "static const unsigned char %s_bytes[] = {\n", $2; inside = 1; next }
+  /^\]/ && inside { print "};\n"; inside = 0 }
+  inside { gsub(";", ","); print }' "$1"
 cat <<'TAIL'
 /* clang-format on */
 
