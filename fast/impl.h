@@ -18,6 +18,7 @@
 
 #include "fast/logit.h"
 #include "fast/normalise.h"
+#include "fast/softmax.h"
 #include "sinkproof/kernel.h"
 
 /* Keys in a tile: a multiple of the lanes of every variant. A tile of 256 keys of 64 binary16
@@ -55,8 +56,9 @@ typedef struct sp_fast_impl {
   uint32_t needs; /* SP_FAST_CPU_… */
   /* y[i] = e^x[i], the exponential of the other two, for tests and proofs. x and y may be equal. */
   void (*exp)(float *y, const float *x, uint64_t n);
-  /* The call is checked and complete. */
-  void (*softmax)(const sp_softmax_call *call);
+  /* Rows [begin, end) of a call that is checked and complete, with the plan's scratch. */
+  void (*softmax)(const sp_softmax_call *call, const sp_fast_softmax_plan *plan, uint64_t begin,
+                  uint64_t end, void *scratch);
   /* Move n_rows rows of one kv head on by the keys of one tile. */
   void (*tile)(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
                uint64_t n_rows);
@@ -79,6 +81,8 @@ sp_status sp_fast_find(const char *name, uint32_t features, const sp_fast_impl *
  * themselves on, because the ABI's functions have no context. */
 sp_status sp_fast_softmax(const sp_fast_impl *impl, const sp_softmax_call *call);
 sp_status sp_fast_attention(const sp_fast_impl *impl, const sp_attention_call *call);
+sp_status sp_fast_prepare_softmax(const sp_fast_impl *impl, sp_prepared **prepared,
+                                  const sp_softmax_call *call);
 sp_status sp_fast_cache_open(const sp_fast_impl *impl, sp_cache **cache,
                              const sp_cache_config *config);
 sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *call);

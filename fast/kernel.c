@@ -18,15 +18,6 @@ const char *sp_fast_path(void) {
   return last_path;
 }
 
-sp_status sp_fast_softmax(const sp_fast_impl *impl, const sp_softmax_call *from) {
-  sp_softmax_call call;
-  sp_status status = sp_fast_check_softmax(&call, from);
-  if (status != SP_OK) return status;
-  impl->softmax(&call);
-  sp_fast_set_path(impl);
-  return SP_OK;
-}
-
 sp_status sp_fast_attention(const sp_fast_impl *impl, const sp_attention_call *from) {
   sp_attention_call call;
   sp_status status = sp_fast_check_attention(&call, from);

@@ -32,6 +32,19 @@ SPECIALISED __m512 load16(sp_dtype dtype, const void *data, uint64_t index, __mm
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 
+/* All sixteen elements, and what stands for those past an end. */
+SPECIALISED __m512 read16(sp_dtype dtype, const void *data, uint64_t index) {
+  if (dtype == SP_F32) return _mm512_loadu_ps((const float *)data + index);
+  __m256i bits = _mm256_loadu_si256((const __m256i_u *)((const uint16_t *)data + index));
+  if (dtype == SP_F16) return _mm512_cvtph_ps(bits);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+
+SPECIALISED __m512 read16_or(sp_dtype dtype, const void *data, uint64_t index, __mmask16 lanes,
+                             float otherwise) {
+  return _mm512_mask_mov_ps(_mm512_set1_ps(otherwise), lanes, load16(dtype, data, index, lanes));
+}
+
 /* To nearest even, as an addition of half a unit less or more to the bits; a NaN stays one. */
 static inline __m256i narrow_bf16(__m512 x) {
   __m512i bits = _mm512_castps_si512(x);
@@ -51,6 +64,33 @@ SPECIALISED void store16(sp_dtype dtype, void *data, uint64_t index, __mmask16 l
   __m256i bits = dtype == SP_F16 ? _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
                                  : narrow_bf16(x);
   _mm256_mask_storeu_epi16((uint16_t *)data + index, lanes, bits);
+}
+
+/* Sixteen bits of a number that is not NaN. */
+SPECIALISED __m256i narrow16(sp_dtype dtype, __m512 x) {
+  if (dtype == SP_F16) return _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m512i bits = _mm512_castps_si512(x);
+  __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16));
+}
+
+/* All sixteen, none of them NaN. */
+SPECIALISED void write16(sp_dtype dtype, void *data, uint64_t index, __m512 x) {
+  if (dtype == SP_F32) {
+    _mm512_storeu_ps((float *)data + index, x);
+  } else {
+    _mm256_storeu_si256((__m256i_u *)((uint16_t *)data + index), narrow16(dtype, x));
+  }
+}
+
+/* … past the caches; data + index lies at a multiple of what is stored. */
+SPECIALISED void stream16(sp_dtype dtype, void *data, uint64_t index, __m512 x) {
+  if (dtype == SP_F32) {
+    _mm512_stream_ps((float *)data + index, x);
+  } else {
+    _mm256_stream_si256((__m256i *)((uint16_t *)data + index), narrow16(dtype, x));
+  }
 }
 
 /* The classes of vfpclassps that are not numbers: quiet and signalling NaN, +inf, -inf. */

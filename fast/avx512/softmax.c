@@ -1,127 +1,297 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax of rows, three passes over the logits: the maximum, the sum, the weights. The exponential
- * is taken twice rather than kept, so that a row of any length and type needs no memory.
+/* Softmax of rows. Blocks of rows go through three passes like products down a line: while the
+ * exponentials of one block are taken, the maxima of the next are looked for and the weights of the
+ * one before are written, in one loop (passes.h, with the roofline). Between the loops the sums of
+ * up to 16 rows are inverted at once.
  *
- *     x[j] = scale * logits[j] + key_bias[j]      one fused multiply-add
+ *     m = max of x          e = e^(x - m)          weight = e * (1 / (sum of e + e^(s - m)))
  *
- * The sum: 16 lanes of binary32 over a block of 256 logits, binary64 from block to block. */
-#include "fast/avx512/exp.h"
-#include "fast/avx512/lanes.h"
+ * What is absent or not finite needs no test in a loop: an absent key is -inf and its exponential
+ * 0; a NaN, or a +inf less itself, makes its exponential and the sum NaN, and so the row.
+ * spec: SM-1, SM-5 */
+#include "fast/avx512/logits.h"
+#include "fast/avx512/passes.h"
+#include "fast/avx512/reduce.h"
 #include "fast/avx512/variant.h"
 #include "fast/tensor.h"
 
-#define BLOCK 256u
+/* Rows that are in the same pass. */
+typedef struct block {
+  uint64_t first; /* of the call */
+  uint64_t n_rows;
+  char *kept; /* the first row's scratch */
+  __m512 max_lanes[SP_FAST_ROWS];
+  __m512d sum_lanes[SP_FAST_ROWS];
+  float shift[SP_FAST_ROWS]
+      __attribute__((aligned(64))); /* the maximum, 0 where no key is present */
+  double sum[SP_FAST_ROWS] __attribute__((aligned(64)));
+  float factor[SP_FAST_ROWS] __attribute__((aligned(64)));
+} block;
 
-typedef struct row {
-  const void *logits;
-  const float *key_bias; /* NULL = none */
-  float scale;
+/* Where the rows of a call are, in bytes. */
+typedef struct rows {
+  const sp_softmax_call *call;
+  const sp_fast_softmax_plan *plan;
   uint64_t n;
-} row;
+  const char *logits;
+  char *weights, *kept;
+  int64_t logits_step, weights_step, kept_step;
+} rows;
 
-/* Logits j to j + 15: -inf where the key is absent, whatever the sign of the scale and whatever the
- * other of the two holds, and past the end; *bad gains the lanes of present keys that are not
- * finite. spec: SM-1, AT-3, SM-5 */
-SPECIALISED __m512 logits16(sp_dtype dtype, const row *r, uint64_t j, __mmask16 *bad) {
-  const __m512 absent = _mm512_set1_ps(-INFINITY);
-  __mmask16 present = first_lanes(r->n - j);
-  __m512 raw = load16(dtype, r->logits, j, present);
-  __m512 bias = _mm512_setzero_ps();
-  if (r->key_bias != NULL) bias = load16(SP_F32, r->key_bias, j, present);
-  present = _mm512_mask_cmp_ps_mask(present, raw, absent, _CMP_NEQ_UQ);
-  present = _mm512_mask_cmp_ps_mask(present, bias, absent, _CMP_NEQ_UQ);
-  __m512 x = _mm512_fmadd_ps(_mm512_set1_ps(r->scale), raw, bias);
-  __mmask16 bad_raw = _mm512_mask_fpclass_ps_mask(present, raw, NOT_FINITE);
-  __mmask16 bad_x = _mm512_mask_cmp_ps_mask(present, x, _mm512_set1_ps(INFINITY), _CMP_NLT_UQ);
-  *bad = (__mmask16)(*bad | bad_raw | bad_x);
-  return _mm512_mask_mov_ps(absent, present, x);
+static rows rows_of(const sp_softmax_call *call, const sp_fast_softmax_plan *plan, void *scratch) {
+  int64_t size = (int64_t)sp_fast_bytes(call->logits.dtype);
+  return (rows){.call = call,
+                .plan = plan,
+                .n = call->n,
+                .logits = call->logits.data,
+                .weights = call->n > 0 ? call->weights.data : NULL,
+                .kept = scratch,
+                .logits_step = call->logits.stride[0] * size,
+                .weights_step = call->weights.stride[0] * size,
+                .kept_step = (int64_t)(plan->kept_stride * sizeof(float))};
 }
 
-/* The maximum alone; the sum follows. */
-SPECIALISED sp_fast_sum scan(sp_dtype dtype, const row *r) {
-  sp_fast_sum sum = sp_fast_sum_empty();
-  __m512 max = _mm512_set1_ps(-INFINITY);
-  __mmask16 bad = 0;
-  for (uint64_t j = 0; j < r->n; j += LANES) max = _mm512_max_ps(logits16(dtype, r, j, &bad), max);
-  sum.invalid = bad != 0;
-  sum.max = (double)_mm512_reduce_max_ps(max);
+static inline const void *logits_of(const rows *r, const block *b, uint64_t row) {
+  if (r->plan->prepared) return b->kept + (int64_t)row * r->kept_step;
+  return r->logits + (int64_t)(b->first + row) * r->logits_step;
+}
+
+static inline void *weights_of(const rows *r, const block *b, uint64_t row) {
+  return r->weights + (int64_t)(b->first + row) * r->weights_step;
+}
+
+static inline void *exponentials_of(const rows *r, const block *b, uint64_t row) {
+  return r->plan->n_kept > 0 ? b->kept + (int64_t)row * r->kept_step : weights_of(r, b, row);
+}
+
+/* ---- the rows of three blocks, side by side ---- */
+
+/* Sums of blocks of a row, joined as a binary counter counts: level[k] holds 2^k blocks. */
+typedef struct block_sums {
+  uint64_t n_blocks;
+  __m512d level[54]; /* 2^64 / 1024 blocks */
+} block_sums;
+
+static inline void add_block(block_sums *s, __m512 lanes) {
+  __m512d sum = widen_sum(lanes);
+  unsigned k = 0;
+  for (; (s->n_blocks >> k & 1) != 0; k++) sum = _mm512_add_pd(s->level[k], sum);
+  s->level[k] = sum;
+  s->n_blocks++;
+}
+
+static inline __m512d total_of_blocks(const block_sums *s) {
+  __m512d sum = _mm512_setzero_pd();
+  for (unsigned k = 0; s->n_blocks >> k != 0; k++)
+    if ((s->n_blocks >> k & 1) != 0) sum = _mm512_add_pd(s->level[k], sum);
   return sum;
 }
 
-/* spec: SM-2, AL-3 the maximum is subtracted from every logit, and from the sink logit too */
-SPECIALISED __m512 exp_above_max(sp_dtype dtype, const row *r, uint64_t j, __m512 max) {
-  __mmask16 ignored = 0;
-  return exp16(_mm512_sub_ps(logits16(dtype, r, j, &ignored), max));
+/* spec: SM-5 every weight of an invalid row is NaN */
+SPECIALISED void fill(sp_dtype dtype, void *weights, uint64_t n, float x) {
+  for (uint64_t j = 0; j < n; j += LANES)
+    store16(dtype, weights, j, first_lanes(n - j), _mm512_set1_ps(x));
 }
 
-SPECIALISED double sum_exp(sp_dtype dtype, const row *r, __m512 max) {
-  __m512d sum = _mm512_setzero_pd();
-  for (uint64_t block = 0; block < r->n; block += BLOCK) {
-    uint64_t end = r->n - block < BLOCK ? r->n : block + BLOCK;
-    __m512 lanes = _mm512_setzero_ps();
-    for (uint64_t j = block; j < end; j += LANES)
-      lanes = _mm512_add_ps(lanes, exp_above_max(dtype, r, j, max));
-    sum = _mm512_add_pd(sum, widen_sum(lanes));
+/* Streamed stores want whole lines: what comes before the first is stored here. Returns how many
+ * elements are left. */
+SPECIALISED uint64_t align_to_line(sp_dtype dtype, passes *p, uint64_t n) {
+  uint64_t size = sp_fast_bytes(dtype);
+  uint64_t head = (64 - ((uintptr_t)p->weights & 63)) % 64 / size;
+  if (head > n) head = n;
+  scale_end(dtype, p, 0, head);
+  p->done += head;
+  p->weights = (char *)p->weights + head * size;
+  return n - head;
+}
+
+/* The row whose weights are written, and how many of them are left to the passes. */
+SPECIALISED uint64_t start_done(sp_dtype dtype, bool stream, const rows *r, const block *b,
+                                uint64_t row, passes *p) {
+  if (row >= b->n_rows || r->weights == NULL) return 0;
+  p->weights = weights_of(r, b, row);
+  if (isnan(b->factor[row])) {
+    fill(dtype, p->weights, r->n, NAN);
+    return 0;
   }
-  return _mm512_reduce_add_pd(sum);
+  p->done = exponentials_of(r, b, row);
+  p->factor = _mm512_set1_ps(b->factor[row]);
+  return stream ? align_to_line(dtype, p, r->n) : r->n;
 }
 
-/* spec: AT-9 zeros, SM-5 NaN */
-SPECIALISED void store_constant(sp_dtype dtype, const row *r, float x, void *weights) {
-  for (uint64_t j = 0; j < r->n; j += LANES)
-    store16(dtype, weights, j, first_lanes(r->n - j), _mm512_set1_ps(x));
+/* One row of each block. A row that a block does not have is no elements long. */
+SPECIALISED void row_side_by_side(sp_dtype from, sp_dtype to, bool stream, const rows *r,
+                                  block *next, block *now, const block *done, uint64_t row) {
+  uint64_t n_next = row < next->n_rows ? r->n : 0;
+  uint64_t n_now = row < now->n_rows ? r->n : 0;
+  passes p = {.next = logits_of(r, next, row),
+              .max = _mm512_set1_ps(-INFINITY),
+              .now = logits_of(r, now, row),
+              .e = exponentials_of(r, now, row),
+              .shift = _mm512_set1_ps(now->shift[row])};
+  uint64_t n_done = start_done(to, stream, r, done, row, &p);
+  uint64_t n_common = n_next < n_now ? n_next : n_now;
+  if (n_done < n_common) n_common = n_done;
+  block_sums sums;
+  sums.n_blocks = 0; /* and no level has a meaning yet */
+  for (uint64_t j = 0; j < r->n; j += BLOCK) {
+    p.sum = _mm512_setzero_ps();
+    uint64_t common = three_passes(from, to, stream, &p, j, part_of_block(n_common, j));
+    max_rest(from, &p, common, part_of_block(n_next, j));
+    exp_rest(from, &p, common, part_of_block(n_now, j));
+    scale_rest(to, stream, &p, common, part_of_block(n_done, j));
+    add_block(&sums, p.sum);
+  }
+  next->max_lanes[row] = p.max;
+  now->sum_lanes[row] = total_of_blocks(&sums);
 }
 
-SPECIALISED void store_weights(sp_dtype dtype, const row *r, __m512 max, double inverse,
-                               void *weights) {
-  const __m512 factor = _mm512_set1_ps((float)inverse);
-  for (uint64_t j = 0; j < r->n; j += LANES) {
-    __m512 e = exp_above_max(dtype, r, j, max);
-    store16(dtype, weights, j, first_lanes(r->n - j), _mm512_mul_ps(e, factor));
+/* ---- between the passes ---- */
+
+/* A row of absent keys shifts by 0, so that they stay absent. */
+static void find_shifts(block *b) {
+  __m512 m = transposed_maxima(b->max_lanes);
+  __mmask16 some = _mm512_cmp_ps_mask(m, _mm512_set1_ps(-INFINITY), _CMP_NEQ_UQ);
+  _mm512_store_ps(b->shift, _mm512_maskz_mov_ps(some, m));
+}
+
+/* e^(s - max) for 16 rows. Where the sink logit is above the maximum, beyond what exp16 is for, it
+ * is libm's. */
+static void sink_terms(const block *b, const float sink_logit[SP_FAST_ROWS],
+                       double term[SP_FAST_ROWS]) {
+  __m512 s = _mm512_loadu_ps(sink_logit);
+  __m512 max = _mm512_load_ps(b->shift);
+  __mmask16 above = _mm512_cmp_ps_mask(s, max, _CMP_GT_OQ);
+  __m512 e = exp16(_mm512_mask_mov_ps(_mm512_sub_ps(s, max), above, _mm512_setzero_ps()));
+  _mm512_storeu_pd(term, _mm512_cvtps_pd(_mm512_castps512_ps256(e)));
+  _mm512_storeu_pd(term + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(e, 1)));
+  for (uint32_t left = above; left != 0; left &= left - 1) {
+    int row = __builtin_ctz(left);
+    term[row] = exp((double)sink_logit[row] - (double)b->shift[row]);
   }
 }
 
-SPECIALISED void softmax_row(sp_dtype dtype, const sp_softmax_call *call, uint64_t i) {
-  row r = {.scale = call->scale, .n = call->n};
-  if (r.n > 0) r.logits = sp_fast_in(&call->logits, i, 0, 0);
-  if (call->key_bias.data != NULL) r.key_bias = sp_fast_in(&call->key_bias, i, 0, 0);
-  sp_fast_sum sum = scan(dtype, &r);
-  const __m512 max = _mm512_set1_ps((float)sum.max);
-  if (!sum.invalid && sum.max > -INFINITY) sum.sum = sum_exp(dtype, &r, max);
-  sp_fast_norm norm = sp_fast_normalise(&sum, sp_fast_sink_logit(&call->sink_logit, i, 0));
-  sp_fast_put(&call->lse_keys, i, 0, 0, norm.lse_keys);
-  sp_fast_put(&call->lse_total, i, 0, 0, norm.lse_total);
-  if (call->weights.data == NULL || r.n == 0) return;
-  void *weights = sp_fast_out(&call->weights, i, 0, 0);
-  if (norm.empty || isnan(norm.inverse)) {
-    store_constant(dtype, &r, (float)norm.inverse, weights);
-  } else {
-    store_weights(dtype, &r, max, norm.inverse, weights);
+/* factor = 1 / (sum + e^(s - max)) for 8 rows; 0 on an empty row, whose sum is 0, but for a sink
+ * logit of NaN. spec: AT-9, AL-2, AL-4 */
+static void invert8(block *b, const double term[SP_FAST_ROWS], unsigned at) {
+  __m512d sum = transposed_sums_of_8(b->sum_lanes + at);
+  _mm512_store_pd(b->sum + at, sum);
+  __mmask8 empty = _mm512_cmp_pd_mask(sum, _mm512_setzero_pd(), _CMP_EQ_OQ);
+  if (term != NULL) sum = _mm512_add_pd(sum, _mm512_loadu_pd(term + at));
+  empty = _mm512_mask_cmp_pd_mask(empty, sum, sum, _CMP_ORD_Q);
+  __m512d inverse = _mm512_div_pd(_mm512_set1_pd(1.0), sum);
+  inverse = _mm512_mask_mov_pd(inverse, empty, _mm512_setzero_pd());
+  _mm256_store_ps(b->factor + at, _mm512_cvtpd_ps(inverse));
+}
+
+static void put_lse(const sp_softmax_call *call, const block *b, const float *sink_logit) {
+  for (uint64_t row = 0; row < b->n_rows; row++) {
+    float s = sink_logit != NULL ? sink_logit[row] : -INFINITY;
+    sp_fast_sum sum = {.max = b->sum[row] == 0.0 ? -INFINITY : (double)b->shift[row],
+                       .sum = b->sum[row],
+                       .invalid = isnan(b->sum[row])};
+    if (call->lse_keys.data != NULL)
+      sp_fast_put(&call->lse_keys, b->first + row, 0, 0, sp_fast_lse_keys(&sum, s));
+    if (call->lse_total.data != NULL)
+      sp_fast_put(&call->lse_total, b->first + row, 0, 0, sp_fast_lse_total(&sum, s));
   }
 }
 
-static void softmax_f32(const sp_softmax_call *call) {
-  for (uint64_t i = 0; i < call->n_rows; i++) softmax_row(SP_F32, call, i);
+/* From sums to factors and log-sum-exps. */
+static void finish_block(const rows *r, block *b) {
+  const sp_softmax_call *call = r->call;
+  float sink_logit[SP_FAST_ROWS] = {0};
+  double term[SP_FAST_ROWS];
+  bool sink = call->sink_logit.data != NULL;
+  for (uint64_t row = 0; sink && row < b->n_rows; row++)
+    sink_logit[row] = sp_fast_sink_logit(&call->sink_logit, b->first + row, 0);
+  if (sink) sink_terms(b, sink_logit, term);
+  for (unsigned at = 0; at < b->n_rows; at += 8) invert8(b, sink ? term : NULL, at);
+  if (call->lse_keys.data != NULL || call->lse_total.data != NULL)
+    put_lse(call, b, sink ? sink_logit : NULL);
 }
 
-static void softmax_f16(const sp_softmax_call *call) {
-  for (uint64_t i = 0; i < call->n_rows; i++) softmax_row(SP_F16, call, i);
+/* ---- the line ---- */
+
+static void open_block(const rows *r, block *b, uint64_t t, uint64_t begin, uint64_t end) {
+  uint64_t together = r->plan->n_together;
+  b->first = begin + t * together;
+  uint64_t left = b->first < end ? end - b->first : 0;
+  b->n_rows = left < together ? left : together;
+  if (r->plan->n_kept > 0)
+    b->kept = r->kept + (int64_t)(t * together % r->plan->n_kept) * r->kept_step;
+  if (r->plan->prepared)
+    for (uint64_t row = 0; row < b->n_rows; row++)
+      prepare_logits(r->call, b->first + row, exponentials_of(r, b, row));
 }
 
-static void softmax_bf16(const sp_softmax_call *call) {
-  for (uint64_t i = 0; i < call->n_rows; i++) softmax_row(SP_BF16, call, i);
+SPECIALISED void line(sp_dtype from, sp_dtype to, bool stream, const rows *r, uint64_t begin,
+                      uint64_t end) {
+  block ring[3] = {{.n_rows = 0}};
+  for (uint64_t t = 0;; t++) {
+    block *next = &ring[t % 3];
+    block *now = &ring[(t + 2) % 3];
+    block *done = &ring[(t + 1) % 3];
+    open_block(r, next, t, begin, end);
+    if (next->n_rows + now->n_rows + done->n_rows == 0) return;
+    for (uint64_t row = 0; row < r->plan->n_together; row++)
+      row_side_by_side(from, to, stream, r, next, now, done, row);
+    find_shifts(next);
+    finish_block(r, now);
+  }
 }
 
-void sp_fast_softmax_avx512(const sp_softmax_call *call) {
-  switch (call->logits.dtype) {
+static void straight(const rows *r, uint64_t begin, uint64_t end) {
+  switch (r->call->logits.dtype) {
   case SP_F16:
-    softmax_f16(call);
+    line(SP_F16, SP_F16, false, r, begin, end);
     return;
   case SP_BF16:
-    softmax_bf16(call);
+    line(SP_BF16, SP_BF16, false, r, begin, end);
+    return;
+  default: /* also where a row without keys leaves the type open */
+    line(SP_F32, SP_F32, false, r, begin, end);
+    return;
+  }
+}
+
+static void streamed(const rows *r, uint64_t begin, uint64_t end) {
+  switch (r->call->logits.dtype) {
+  case SP_F16:
+    line(SP_F16, SP_F16, true, r, begin, end);
+    break;
+  case SP_BF16:
+    line(SP_BF16, SP_BF16, true, r, begin, end);
+    break;
+  default:
+    line(SP_F32, SP_F32, true, r, begin, end);
+    break;
+  }
+  _mm_sfence();
+}
+
+static void prepared(const rows *r, uint64_t begin, uint64_t end) {
+  switch (r->call->logits.dtype) {
+  case SP_F16:
+    line(SP_F32, SP_F16, false, r, begin, end);
+    return;
+  case SP_BF16:
+    line(SP_F32, SP_BF16, false, r, begin, end);
     return;
   default:
-    softmax_f32(call);
-    return; /* also where a row without keys leaves the type open */
+    line(SP_F32, SP_F32, false, r, begin, end);
+    return;
+  }
+}
+
+void sp_fast_softmax_avx512(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
+                            uint64_t begin, uint64_t end, void *scratch) {
+  const rows r = rows_of(call, plan, scratch);
+  if (plan->prepared) {
+    prepared(&r, begin, end);
+  } else if (plan->stream) {
+    streamed(&r, begin, end);
+  } else {
+    straight(&r, begin, end);
   }
 }

@@ -24,9 +24,14 @@
 #include "fast/avx512/variant.h"
 
 #include "fast/cpu.h"
+#include "fast/prepared.h"
 
 static sp_status softmax(const sp_softmax_call *call) {
   return sp_fast_softmax(&sp_fast_avx512, call);
+}
+
+static sp_status prepare_softmax(sp_prepared **prepared, const sp_softmax_call *call) {
+  return sp_fast_prepare_softmax(&sp_fast_avx512, prepared, call);
 }
 
 static sp_status attention(const sp_attention_call *call) {
@@ -46,6 +51,13 @@ static const sp_cache_ops cache = {
     .close = sp_fast_cache_close,
 };
 
+static const sp_prepare_ops prepare = {
+    .size = sizeof prepare,
+    .softmax = prepare_softmax,
+    .run = sp_fast_run,
+    .release = sp_fast_release,
+};
+
 static const sp_kernel kernel = {
     .size = sizeof kernel,
     .abi_major = SP_ABI_MAJOR,
@@ -62,6 +74,7 @@ static const sp_kernel kernel = {
     .attention = attention,
     .cache = &cache,
     .path = sp_fast_path,
+    .prepare = &prepare,
 };
 
 const sp_fast_impl sp_fast_avx512 = {

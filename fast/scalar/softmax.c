@@ -69,6 +69,9 @@ static void softmax_row(const sp_softmax_call *call, uint64_t i) {
     store_weights(&r, &sum, &norm, sp_fast_out(&call->weights, i, 0, 0));
 }
 
-void sp_fast_softmax_scalar(const sp_softmax_call *call) {
-  for (uint64_t i = 0; i < call->n_rows; i++) softmax_row(call, i);
+void sp_fast_softmax_scalar(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
+                            uint64_t begin, uint64_t end, void *scratch) {
+  (void)plan;
+  (void)scratch;
+  for (uint64_t i = begin; i < end; i++) softmax_row(call, i);
 }

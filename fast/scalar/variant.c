@@ -8,8 +8,14 @@
  * * 2^-53, below one rounding of binary32 up to 2^29 keys. */
 #include "fast/scalar/variant.h"
 
+#include "fast/prepared.h"
+
 static sp_status softmax(const sp_softmax_call *call) {
   return sp_fast_softmax(&sp_fast_scalar, call);
+}
+
+static sp_status prepare_softmax(sp_prepared **prepared, const sp_softmax_call *call) {
+  return sp_fast_prepare_softmax(&sp_fast_scalar, prepared, call);
 }
 
 static sp_status attention(const sp_attention_call *call) {
@@ -29,6 +35,13 @@ static const sp_cache_ops cache = {
     .close = sp_fast_cache_close,
 };
 
+static const sp_prepare_ops prepare = {
+    .size = sizeof prepare,
+    .softmax = prepare_softmax,
+    .run = sp_fast_run,
+    .release = sp_fast_release,
+};
+
 static const sp_kernel kernel = {
     .size = sizeof kernel,
     .abi_major = SP_ABI_MAJOR,
@@ -45,6 +58,7 @@ static const sp_kernel kernel = {
     .attention = attention,
     .cache = &cache,
     .path = sp_fast_path,
+    .prepare = &prepare,
 };
 
 const sp_fast_impl sp_fast_scalar = {
