@@ -151,8 +151,14 @@ $(BUILD)/lib/exploits.so: $(call objects,$(wildcard tests/exploits/*.c))
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lm -lpthread
 
+# So are kernels that follow the conventions of other systems.
+$(BUILD)/lib/profiles.so: $(call objects,$(wildcard tests/profiles/*.c))
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lm
+
 $(BUILD)/bin/check: $(call objects,$(TEST_SRC)) $(LIB_CERTIFY) $(LIB_FAST) $(LIB_REF) \
-                    | $(BUILD)/lib/exploits.so
+                    | $(BUILD)/lib/exploits.so $(BUILD)/lib/profiles.so
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) $(OPT) $(CFLAGS) -rdynamic -o $@ $^ $(TEST_LIBS)

@@ -10,6 +10,7 @@
 
 int sp_cmd_certify(int argc, char **argv);
 int sp_cmd_replay(int argc, char **argv);
+int sp_cmd_identify(int argc, char **argv);
 int sp_cmd_list(int argc, char **argv);
 int sp_cmd_selftest(int argc, char **argv);
 int sp_cmd_doctor(int argc, char **argv);

@@ -19,8 +19,11 @@ static const char help[] =
     "same cases.\n\n"
     "  sinkproof certify ./mine.so                     everything the kernel offers\n"
     "  sinkproof certify ./mine.so:decode --op attention --clause EV-2\n"
-    "  sinkproof certify ./mine.so --class w-seq:tile=64 --json report.json --junit junit.xml\n\n"
+    "  sinkproof certify ./mine.so --class w-seq:tile=64 --json report.json --junit junit.xml\n"
+    "  sinkproof certify ./mine.so --profile flashinfer   in the terms of another system\n\n"
     "  --class CLASS        accuracy class instead of the claimed one (SPEC NU-6)\n"
+    "  --profile PROFILE    NAME or NAME:question=answer,... (sinkproof list profiles; SPEC "
+    "CT-11)\n"
     "  --level LEVEL        smoke (seconds, not a certificate), standard, full\n"
     "  --op OP              only softmax, attention or cache; may be repeated\n"
     "  --generator NAME     only this generator (sinkproof list generators)\n"
@@ -37,18 +40,22 @@ static const char help[] =
 typedef struct options {
   sp_run_config config;
   sp_subject subject;
+  sp_profile profile;
   const char *json, *junit;
   size_t max_findings;
 } options;
 
 static sp_exit parse(int argc, char **argv, options *o) {
-  static const struct option table[] = {
-      {"class", 1, 0, 'c'},        {"level", 1, 0, 'l'},   {"op", 1, 0, 'o'},
-      {"generator", 1, 0, 'g'},    {"clause", 1, 0, 'C'},  {"seed", 1, 0, 's'},
-      {"require-path", 1, 0, 'p'}, {"timeout", 1, 0, 't'}, {"jobs", 1, 0, 'j'},
-      {"errors", 1, 0, 'e'},       {"json", 1, 0, 'J'},    {"junit", 1, 0, 'U'},
-      {"keep-output", 0, 0, 'k'},  {"help", 0, 0, 'h'},    {0, 0, 0, 0}};
+  static const struct option table[] = {{"class", 1, 0, 'c'},        {"level", 1, 0, 'l'},
+                                        {"op", 1, 0, 'o'},           {"generator", 1, 0, 'g'},
+                                        {"clause", 1, 0, 'C'},       {"seed", 1, 0, 's'},
+                                        {"require-path", 1, 0, 'p'}, {"timeout", 1, 0, 't'},
+                                        {"jobs", 1, 0, 'j'},         {"errors", 1, 0, 'e'},
+                                        {"json", 1, 0, 'J'},         {"junit", 1, 0, 'U'},
+                                        {"keep-output", 0, 0, 'k'},  {"help", 0, 0, 'h'},
+                                        {"profile", 1, 0, 'P'},      {0, 0, 0, 0}};
   uint64_t number = 0;
+  char why[240];
   for (int opt; (opt = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
     bool numeric = strchr("stje", opt) != NULL;
     if (numeric && !sp_parse_count(optarg, &number))
@@ -56,6 +63,11 @@ static sp_exit parse(int argc, char **argv, options *o) {
     switch (opt) {
     case 'c':
       o->config.class_text = optarg;
+      break;
+    case 'P':
+      if (!sp_profile_parse(optarg, &o->profile, why, sizeof why))
+        return sp_usage_error("certify", "%s", why);
+      o->config.profile = strcmp(optarg, "core") == 0 ? NULL : &o->profile;
       break;
     case 'l':
       if (sp_parse_level(optarg, &o->config.level)) break;

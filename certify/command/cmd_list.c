@@ -6,11 +6,14 @@
 #include "certify/command/cli.h"
 
 static const char help[] =
-    "usage: sinkproof list generators|faults|classes\n"
+    "usage: sinkproof list generators|faults|classes|profiles|questions\n"
     "       sinkproof list KERNEL.so\n\n"
     "  sinkproof list generators     every family of cases, its clause and the hazard it hunts\n"
     "  sinkproof list faults         the kernels that are wrong on purpose, with public threads\n"
     "  sinkproof list classes        the accuracy classes and their parameters (SPEC NU-6)\n"
+    "  sinkproof list profiles       conventions of other systems, for certify --profile (SPEC "
+    "CT-11)\n"
+    "  sinkproof list questions      where systems differ, and the answers of each question\n"
     "  sinkproof list ./mine.so      the kernels of a library and what they offer\n";
 
 static int list_generators(void) {
@@ -47,6 +50,41 @@ static int list_classes(void) {
   return 0;
 }
 
+/* Only what a system says; a profile that is silent is as core. */
+static int list_profiles(void) {
+  size_t count;
+  const sp_profile *profiles = sp_profiles(&count);
+  for (size_t i = 0; i < count; i++) {
+    const sp_profile *profile = &profiles[i];
+    printf("%s\n  read in     %s\n  parameters  %s\n  answers    ", profile->name, profile->source,
+           profile->parameters);
+    for (sp_question q = 0; q < SP_N_QUESTIONS; q++) {
+      unsigned answer = profile->conventions.answer[q];
+      if (answer != SP_UNSAID)
+        printf(" %s=%s", sp_question_text_of(q)->name, sp_question_text_of(q)->answer[answer].name);
+    }
+    putchar('\n');
+    const char *separator = "  left out    ", *sentence;
+    for (size_t k = 0; (sentence = sp_profile_exclusion(profile, k)) != NULL; k++) {
+      printf("%s%s", separator, sentence);
+      separator = "; ";
+    }
+    puts(separator[0] == ';' ? "\n" : "");
+  }
+  return 0;
+}
+
+static int list_questions(void) {
+  for (sp_question q = 0; q < SP_N_QUESTIONS; q++) {
+    const sp_question_text *question = sp_question_text_of(q);
+    printf("%-13s %-6s %s\n", question->name, question->clause, question->asks);
+    for (unsigned a = 1; a <= sp_n_answers(q); a++)
+      printf("  %-20s %s%s\n", question->answer[a].name, question->answer[a].sentence,
+             a == SP_AS_CORE ? " (core)" : "");
+  }
+  return 0;
+}
+
 static int list_kernels(const char *text) {
   sp_subject subject;
   size_t index[64], count = 0;
@@ -72,6 +110,8 @@ int sp_cmd_list(int argc, char **argv) {
   if (strcmp(what, "generators") == 0) return list_generators();
   if (strcmp(what, "faults") == 0) return list_faults();
   if (strcmp(what, "classes") == 0) return list_classes();
+  if (strcmp(what, "profiles") == 0) return list_profiles();
+  if (strcmp(what, "questions") == 0) return list_questions();
   if (strcmp(what, "--help") != 0) return list_kernels(what);
   fputs(help, argc == 2 ? stdout : stderr);
   return argc == 2 ? 0 : SP_EXIT_USAGE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "certify/command/cli.h"
+#include "certify/profile/translate.h"
 
 static const char help[] =
     "usage: sinkproof replay KERNEL.so[:NAME] 'LINE' [options]\n"
@@ -14,20 +15,41 @@ static const char help[] =
     "Runs one case again and shows every element that fails. LINE is what a report prints after\n"
     "'replay'. --report runs everything that a JSON report holds again and compares the bytes.\n\n"
     "  --class CLASS   accuracy class instead of the claimed one\n"
+    "  --profile NAME  conventions of the kernel; a LINE names its own (sinkproof list profiles)\n"
     "  --save FILE     write the case, with every bit of its inputs, as text\n"
     "  --elements N    failing elements to show, default 16\n"
     "  --timeout MS    per call, default 10000\n";
 
 typedef struct options {
   sp_subject subject;
-  const char *line, *file, *report, *class_text, *save;
+  sp_profile profile;
+  char line_text[1024];
+  const char *profile_text, *line, *file, *report, *class_text, *save;
   uint64_t n_elements, timeout_ms;
 } options;
 
+/* The last word of a line may name the profile; the rest names the case. */
+static sp_exit choose_profile(options *o) {
+  static const char key[] = " profile=";
+  char why[240] = "";
+  const char *at = o->line != NULL ? strstr(o->line, key) : NULL;
+  if (at != NULL) {
+    size_t length = (size_t)(at - o->line);
+    if (length >= sizeof o->line_text) return sp_usage_error("replay", "the line is too long");
+    memcpy(o->line_text, o->line, length);
+    if (o->profile_text == NULL) o->profile_text = at + sizeof key - 1;
+    o->line = o->line_text;
+  }
+  if (o->profile_text == NULL) o->profile_text = "core";
+  if (sp_profile_parse(o->profile_text, &o->profile, why, sizeof why)) return SP_EXIT_CONFORMS;
+  return sp_usage_error("replay", "%s", why);
+}
+
 static sp_exit parse(int argc, char **argv, options *o) {
   static const struct option table[] = {
-      {"case", 1, 0, 'f'},     {"report", 1, 0, 'r'},  {"class", 1, 0, 'c'}, {"save", 1, 0, 's'},
-      {"elements", 1, 0, 'n'}, {"timeout", 1, 0, 't'}, {"help", 0, 0, 'h'},  {0, 0, 0, 0}};
+      {"case", 1, 0, 'f'}, {"report", 1, 0, 'r'},   {"class", 1, 0, 'c'},
+      {"save", 1, 0, 's'}, {"elements", 1, 0, 'n'}, {"timeout", 1, 0, 't'},
+      {"help", 0, 0, 'h'}, {"profile", 1, 0, 'P'},  {0, 0, 0, 0}};
   for (int opt; (opt = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
     switch (opt) {
     case 'f':
@@ -38,6 +60,9 @@ static sp_exit parse(int argc, char **argv, options *o) {
       break;
     case 'c':
       o->class_text = optarg;
+      break;
+    case 'P':
+      o->profile_text = optarg;
       break;
     case 's':
       o->save = optarg;
@@ -62,7 +87,7 @@ static sp_exit parse(int argc, char **argv, options *o) {
   if (!o->subject.path[0] || sources != 1 || optind != argc)
     return sp_usage_error("replay",
                           "a kernel library and one of LINE, --case, --report are needed");
-  return SP_EXIT_CONFORMS;
+  return choose_profile(o);
 }
 
 static sp_exit load_case(const options *o, sp_case *c) {
@@ -111,14 +136,17 @@ static uint64_t show_output(const sp_case *c, const sp_truth *truth, sp_output_k
   return shown;
 }
 
-static sp_exit judge_case(const options *o, const sp_kernel *kernel, const sp_case *c,
-                          const sp_truth *truth, const sp_outputs *outputs) {
+static sp_exit judge_case(const options *o, const sp_kernel *kernel, const sp_translation *t,
+                          const sp_outputs *outputs) {
+  const sp_case *c = &t->meaning;
+  const sp_truth *truth = t->expected;
   sp_judgement judgement;
   char text[320];
   sp_judge(truth, outputs, &judgement);
-  printf("kernel  %s · class %s · %llu elements\n", kernel->name,
-         o->class_text ? o->class_text : kernel->accuracy_class,
-         (unsigned long long)judgement.n_elements);
+  bool core = strcmp(o->profile.text, "core") == 0;
+  printf("kernel  %s · class %s%s%s · %llu elements\n", kernel->name,
+         o->class_text ? o->class_text : kernel->accuracy_class, core ? "" : " · profile ",
+         core ? "" : o->profile.text, (unsigned long long)judgement.n_elements);
   if (judgement.verdict == SP_PASS) {
     printf("verdict PASS · budget %.3g\n", judgement.budget);
     return SP_EXIT_CONFORMS;
@@ -130,7 +158,7 @@ static sp_exit judge_case(const options *o, const sp_kernel *kernel, const sp_ca
   show_output(c, truth, SP_OUT_LSE_TOTAL, &outputs->lse_total, truth->lse_total, 1, left);
   sp_describe_judgement(c, truth, &judgement, text, sizeof text);
   printf("worst   %s\n", text);
-  sp_diagnose(c, truth, outputs, text, sizeof text);
+  sp_translation_diagnose(t, outputs, text, sizeof text);
   if (text[0]) printf("likely  %s\n", text);
   bool failed = judgement.verdict == SP_FAIL;
   printf("verdict %s · %llu of %llu elements fail\n", failed ? "FAIL" : "UNDECIDED",
@@ -142,7 +170,8 @@ static sp_exit run_case(const options *o, sp_host *host, size_t index, const sp_
   const sp_kernel *kernel = sp_host_kernel(host, index);
   const char *class_text = o->class_text ? o->class_text : kernel->accuracy_class;
   sp_class cls;
-  sp_truth truth = {0};
+  sp_translation t;
+  const char *left_out;
   sp_outputs outputs = {0};
   sp_incident incident = {0};
   char why[240] = "", path[32] = "";
@@ -153,18 +182,25 @@ static sp_exit run_case(const options *o, sp_host *host, size_t index, const sp_
     printf("kernel  %s does not offer what this case needs\n", kernel->name);
     return SP_EXIT_INCOMPLETE;
   }
-  if (!sp_truth_init(&truth, c, &cls, 4096, why, sizeof why) || !sp_outputs_init(&outputs, c) ||
-      !sp_host_run(host, index, c, false, &outputs, &incident, path)) {
+  if (!sp_translate(&t, &o->profile, c, &left_out)) {
+    printf("profile %s leaves this case out: %s\n", o->profile.text,
+           left_out != NULL ? left_out : "out of memory");
+    return SP_EXIT_INCOMPLETE;
+  }
+  if (!sp_translation_expect(&t, NULL, &cls, 4096, why, sizeof why) ||
+      !sp_outputs_init(&outputs, &t.put) ||
+      !sp_host_run(host, index, &t.put, false, &outputs, &incident, path) ||
+      !sp_translate_back(&t, &outputs)) {
     fprintf(stderr, "sinkproof replay: %s%s\n", why, incident.text);
   } else if (incident.kind != SP_INCIDENT_NONE) {
     printf("kernel  %s\nUNSAFE  %s: %s\n", kernel->name, sp_incident_name(incident.kind),
            incident.text);
     status = incident.kind == SP_INCIDENT_UNSUPPORTED ? SP_EXIT_INCOMPLETE : SP_EXIT_UNSAFE;
   } else {
-    status = judge_case(o, kernel, c, &truth, &outputs);
+    status = judge_case(o, kernel, &t, &outputs);
   }
   sp_outputs_clear(&outputs);
-  sp_truth_clear(&truth);
+  sp_translation_clear(&t);
   return status;
 }
 

@@ -11,7 +11,9 @@ static const struct {
 } commands[] = {
     {"certify", "judge the kernels of a shared library against the oracle", sp_cmd_certify},
     {"replay", "run one case again, and show every element that fails", sp_cmd_replay},
-    {"list", "list generators, faults, classes, clauses, or a library's kernels", sp_cmd_list},
+    {"identify", "which conventions a kernel follows, and the nearest profile", sp_cmd_identify},
+    {"list", "list generators, faults, classes, profiles, questions, or a library's kernels",
+     sp_cmd_list},
     {"selftest", "check the judge itself: every fault against every generator", sp_cmd_selftest},
     {"doctor", "what this machine can and cannot test", sp_cmd_doctor},
     {"softmax", "calculate softmax weights, correctly rounded", sp_cmd_softmax},

@@ -30,6 +30,8 @@ static sp_exit run_again(const sp_subject *subject, const cJSON *recorded, sp_re
   sp_subject one = *subject;
   size_t index, count = 0;
   const cJSON *kernel = cJSON_GetObjectItemCaseSensitive(recorded, "kernel");
+  const cJSON *profile_json = cJSON_GetObjectItemCaseSensitive(recorded, "profile");
+  static sp_profile profile; /* outlives the report */
   sp_run_config config = {.path = subject->path, .class_text = text_of(recorded, "class")};
   if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(recorded, "partial")))
     return sp_usage_error("replay", "the report is of a partial run (--op, --generator, --clause)");
@@ -41,6 +43,10 @@ static sp_exit run_again(const sp_subject *subject, const cJSON *recorded, sp_re
   if (status != SP_EXIT_CONFORMS) return status;
   static char label[] = "replaying";
   char why[320] = "";
+  const char *profile_text = text_of(profile_json, "name");
+  if (!sp_profile_parse(profile_text, &profile, why, sizeof why))
+    return sp_usage_error("replay", "%s", why);
+  if (strcmp(profile_text, "core") != 0) config.profile = &profile;
   config.kernel = index;
   config.progress = sp_show_progress;
   config.context = label;

@@ -84,10 +84,25 @@ static cJSON *kernel_json(const sp_report *report) {
   return json;
 }
 
+/* spec: CT-12 */
+static cJSON *profile_json(const sp_report *report) {
+  const sp_profile *profile = report->config.profile;
+  const char *sentence;
+  cJSON *json = cJSON_CreateObject();
+  cJSON_AddStringToObject(json, "name", profile != NULL ? profile->text : "core");
+  cJSON_AddStringToObject(json, "source", profile != NULL ? profile->source : "SPEC.md");
+  cJSON *list = cJSON_AddArrayToObject(json, "left_out");
+  for (size_t i = 0; (sentence = sp_profile_exclusion(profile, i)) != NULL; i++)
+    cJSON_AddItemToArray(list, cJSON_CreateString(sentence));
+  add_hex(json, "withheld_options", report->withheld);
+  return json;
+}
+
 static cJSON *report_json(const sp_report *report) {
   cJSON *json = cJSON_CreateObject();
   cJSON_AddItemToObject(json, "kernel", kernel_json(report));
   cJSON_AddStringToObject(json, "class", report->cls.text);
+  cJSON_AddItemToObject(json, "profile", profile_json(report));
   cJSON_AddStringToObject(json, "level", level_names[report->config.level]);
   add_hex(json, "seed", report->config.seed);
   cJSON_AddBoolToObject(json, "partial", report->partial);
@@ -102,6 +117,7 @@ static cJSON *report_json(const sp_report *report) {
   cJSON *power = cJSON_AddObjectToObject(json, "power");
   add_count(power, "applicable", report->n_applicable);
   add_count(power, "rejected", report->n_killed);
+  add_count(power, "beyond_profile", report->n_left_out);
   add_count(power, "cases_with_visible_sink_logit", report->n_sink_visible);
   cJSON *faults = cJSON_AddArrayToObject(power, "faults");
   size_t count;

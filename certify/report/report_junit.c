@@ -74,7 +74,11 @@ char *sp_report_junit(const sp_report *reports, size_t count) {
   for (size_t i = 0; i < count; i++) {
     fputs("  <testsuite name=\"", stream);
     print_escaped(stream, reports[i].kernel.name);
-    fprintf(stream, "\" tests=\"%zu\">\n", reports[i].tally->n_groups + 1);
+    fprintf(stream,
+            "\" tests=\"%zu\">\n    <properties>\n      <property name=\"profile\" value=\"",
+            reports[i].tally->n_groups + 1);
+    print_escaped(stream, reports[i].config.profile ? reports[i].config.profile->text : "core");
+    fputs("\"/>\n    </properties>\n", stream);
     for (size_t g = 0; g < reports[i].tally->n_groups; g++) print_case(stream, &reports[i], g);
     print_verdict(stream, &reports[i]);
     fputs("  </testsuite>\n", stream);

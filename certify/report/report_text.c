@@ -20,7 +20,7 @@ void sp_finding_line(const sp_report *report, const sp_finding *finding, char *l
                      size_t capacity) {
   const sp_group *group = &report->tally->groups[finding->group];
   if (!group->generator) {
-    snprintf(line, capacity, "gen=illegal-calls index=%" PRIu64, finding->index);
+    snprintf(line, capacity, "gen=%s index=%" PRIu64, group->name, finding->index);
     return;
   }
   sp_generator_request request;
@@ -30,6 +30,9 @@ void sp_finding_line(const sp_report *report, const sp_finding *finding, char *l
   if (!sp_case_make(&c, &request)) return;
   sp_case_line(&c, &request, line, capacity);
   sp_case_clear(&c);
+  size_t length = strlen(line);
+  if (report->config.profile != NULL)
+    snprintf(line + length, capacity - length, " profile=%s", report->config.profile->text);
 }
 
 typedef struct paint {
@@ -39,6 +42,18 @@ typedef struct paint {
 static const char *state_colour(const paint *p, const char *state) {
   if (strcmp(state, "PASS") == 0) return p->good;
   return strcmp(state, "UNTESTED") == 0 ? p->faint : p->bad;
+}
+
+/* spec: CT-12 */
+static void print_profile(FILE *stream, const sp_profile *profile) {
+  const char *separator = "\n        left out: ", *sentence;
+  if (profile == NULL) return;
+  fprintf(stream, "\nprofile %s (%s)\n        %s", profile->text, profile->source,
+          profile->parameters);
+  for (size_t i = 0; (sentence = sp_profile_exclusion(profile, i)) != NULL; i++) {
+    fprintf(stream, "%s%s", separator, sentence);
+    separator = "; ";
+  }
 }
 
 static void print_head(FILE *stream, const sp_report *report) {
@@ -56,6 +71,7 @@ static void print_head(FILE *stream, const sp_report *report) {
             "\nbound   SPEC NU-7, proved as " SP_PROVED_WEIGHT ", " SP_PROVED_OUTPUT
             ", " SP_PROVED_LSE " (claims %.16s…)",
             SP_PROVED_CLAIMS_SHA256);
+  print_profile(stream, report->config.profile);
   fputs("\npaths   ", stream);
   bool any = false;
   for (size_t i = 0; i < SP_MAX_PATHS; i++) {
@@ -85,6 +101,7 @@ static void print_groups(FILE *stream, const sp_report *report, const paint *p) 
     const sp_group *group = &report->tally->groups[g];
     if (group->generator && group->n_none == group->n_cases) continue;
     const char *state = sp_group_state(group);
+    if (group->conventions && group->n_none == group->n_cases) continue;
     uint64_t ran = group->n_passed + group->n_failed + group->n_undecided + group->n_unsafe;
     fprintf(stream, "%-10s %-22s %-6s %6" PRIu64 " %9" PRIu64 "  %s%-9s%s", op_names[group->op],
             group->name, group->clause, ran, group->n_elements, state_colour(p, state), state,
@@ -158,6 +175,9 @@ static void print_power(FILE *stream, const sp_report *report) {
   fprintf(stream,
           "power   %zu of %zu kernels that are wrong on purpose were rejected on these cases\n",
           report->n_killed, report->n_applicable);
+  if (report->n_left_out)
+    fprintf(stream, "        %zu more show only in cases that the profile leaves out\n",
+            report->n_left_out);
   if (report->kernel.options & SP_OPT_SINK_LOGIT)
     fprintf(stream, "        the sink logit is large enough to be noticed in %" PRIu64 " cases\n",
             report->n_sink_visible);
@@ -218,9 +238,11 @@ void sp_report_text(FILE *stream, const sp_report *report, const sp_text_options
     fprintf(stream, "fault of sinkproof itself: %s\n", report->tally->tool_error);
   if (report->config.require_path && !report->path_ran)
     fprintf(stream, "required path '%s' was not executed\n", report->config.require_path);
-  fprintf(stream, "verdict %s%s%s to %s · level %s%s · exit %d\n",
+  const sp_profile *profile = report->config.profile;
+  fprintf(stream, "verdict %s%s%s to %s%s%s · level %s%s · exit %d\n",
           report->exit == SP_EXIT_CONFORMS ? p->good : p->bad, report->verdict, p->off,
-          report->cls.text, levels[report->config.level],
+          report->cls.text, profile ? " under profile " : "", profile ? profile->text : "",
+          levels[report->config.level],
           report->partial || report->config.level == SP_LEVEL_SMOKE ? " (not a certificate)" : "",
           (int)report->exit);
 }

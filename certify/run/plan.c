@@ -30,6 +30,10 @@ void sp_plan(const sp_run_config *config, const sp_kernel *kernel, sp_tally *tal
   size_t count;
   const sp_generator *generators = sp_generators(&count);
   uint32_t ops = offered_ops(kernel) & (config->ops ? config->ops : ~0u);
+  if (ops && !config->ops && !config->generator && !config->clause) {
+    sp_group *group = add(tally, "conventions", "CT-13", SP_N_OPS, SP_N_QUESTIONS);
+    if (group) group->conventions = true;
+  }
   for (sp_op op = 0; op < SP_N_OPS; op++) {
     if (!(ops >> op & 1u)) continue;
     for (size_t g = 0; g < count; g++) {

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "certify/profile/translate.h"
 #include "certify/run/digest.h"
 
 enum { MAX_SHARDS = 64, POLL_US = 100000 };
@@ -141,6 +142,10 @@ static void conclude(sp_report *report) {
   }
   sp_faults(&report->n_faults);
   for (size_t i = 0; i < report->n_faults; i++) {
+    sp_fault_result *fault = &report->tally->faults[i];
+    bool beyond = fault->applicable && !fault->killed && fault->left_out;
+    report->n_left_out += beyond;
+    fault->applicable &= !beyond;
     report->n_applicable += tally->faults[i].applicable;
     report->n_killed += tally->faults[i].applicable && tally->faults[i].killed;
   }
@@ -176,6 +181,8 @@ bool sp_run(const sp_run_config *config, sp_report *report, sp_exit *status, cha
   if (!identify(config, report, status, error, capacity) ||
       !choose_class(config, report, status, error, capacity))
     goto failed;
+  report->withheld = report->kernel.options & sp_profile_withheld(config->profile, &report->cls);
+  report->kernel.options &= ~report->withheld;
   if (!config->seed) report->config.seed = sp_digest_seed(report->digest);
   report->tally = calloc(1, sizeof *report->tally);
   if (!report->tally) goto no_memory;

@@ -12,6 +12,7 @@
 #include "certify/host/host.h"
 #include "certify/judge/judge.h"
 #include "certify/museum/museum.h"
+#include "certify/profile/conventions.h"
 
 enum {
   SP_MAX_GROUPS = 192,
@@ -36,8 +37,9 @@ typedef enum sp_exit {
 typedef struct sp_run_config {
   const char *path; /* kernel library, or NULL and entry */
   sp_kernel_entry entry;
-  size_t kernel;          /* index in the library */
-  const char *class_text; /* NULL: what the kernel claims */
+  size_t kernel;             /* index in the library */
+  const char *class_text;    /* NULL: what the kernel claims */
+  const sp_profile *profile; /* NULL: core (CT-11) */
   sp_level level;
   uint64_t seed;
   uint32_t ops;             /* 1u << SP_OP_…; 0 = all */
@@ -53,7 +55,8 @@ typedef struct sp_run_config {
 } sp_run_config;
 
 typedef struct sp_group {
-  const sp_generator *generator; /* NULL: the group of illegal calls, whose op is SP_N_OPS */
+  const sp_generator *generator; /* NULL, and op SP_N_OPS: illegal calls, or: */
+  bool conventions;              /* the questions of identify (CT-13) */
   const char *name;
   const char *clause;
   sp_op op;
@@ -79,6 +82,7 @@ typedef struct sp_finding {
 
 typedef struct sp_fault_result {
   bool applicable, killed;
+  bool left_out;  /* shows in a case that the profile leaves out (CT-12) */
   uint32_t group; /* the first case, in report order, that kills it */
   uint64_t index;
   uint64_t kills[SP_MAX_GROUPS]; /* with every_fault: cases of each group that kill it */
@@ -105,11 +109,13 @@ typedef struct sp_report {
   sp_run_config config;
   sp_kernel kernel; /* identity and claims; strings owned by the report */
   sp_class cls;
-  char digest[65]; /* SHA-256 of the library, hex; "" for a built-in kernel */
+  uint64_t withheld; /* options that the profile keeps from the kernel (CT-12) */
+  char digest[65];   /* SHA-256 of the library, hex; "" for a built-in kernel */
   sp_evidence evidence;
   sp_tally *tally;
   bool partial; /* --op, --generator or --clause left groups out */
   size_t n_faults, n_applicable, n_killed;
+  size_t n_left_out;       /* faults that show only in what the profile leaves out */
   uint64_t n_sink_visible; /* scored cases that are evidence about the sink logit (CT-6) */
   bool mistrusted, path_ran;
   sp_exit exit;
@@ -129,6 +135,11 @@ void sp_plan(const sp_run_config *config, const sp_kernel *kernel, sp_tally *tal
 /* certify/run/shard.c: every n_shards-th case of every group, from `first`. */
 void sp_shard_run(const sp_run_config *config, const sp_kernel *kernel, const sp_class *cls,
                   unsigned first, unsigned n_shards, sp_tally *tally);
+
+/* certify/run/ask.c: put the questions of identify to the subject, and record where its answer is
+ * not the profile's. False with a sentence for the host's own faults. */
+bool sp_ask_conventions(const sp_run_config *config, sp_host *subject, sp_group *group,
+                        sp_finding *finding, char *error, size_t capacity);
 
 /* certify/run/merge.c: fold a shard into the whole; order of calls does not matter. */
 void sp_tally_merge(sp_tally *whole, const sp_tally *part);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "certify/profile/translate.h"
 #include "certify/run/run.h"
 
 /* A kernel that hangs costs its timeout each time: after this many, the rest is skipped. */
@@ -89,8 +90,9 @@ static void count_path(sp_tally *tally, const char *path) {
   }
 }
 
-static void record_judgement(shard *s, uint32_t g, uint64_t index, const sp_case *c,
-                             const sp_truth *truth, const sp_outputs *outputs) {
+static void record_judgement(shard *s, uint32_t g, uint64_t index, const sp_translation *t,
+                             const sp_outputs *outputs) {
+  const sp_truth *truth = t->expected;
   sp_group *group = &s->tally->groups[g];
   sp_judgement judgement;
   sp_judge(truth, outputs, &judgement);
@@ -108,27 +110,30 @@ static void record_judgement(shard *s, uint32_t g, uint64_t index, const sp_case
   if (judgement.verdict != SP_FAIL) return;
   sp_finding *finding = new_finding(s, g, index);
   if (!finding) return;
-  sp_describe_judgement(c, truth, &judgement, finding->what, sizeof finding->what);
-  sp_diagnose(c, truth, outputs, finding->likely, sizeof finding->likely);
+  sp_describe_judgement(&t->meaning, truth, &judgement, finding->what, sizeof finding->what);
+  sp_translation_diagnose(t, outputs, finding->likely, sizeof finding->likely);
 }
 
-static bool run_subject(shard *s, uint32_t g, uint64_t index, const sp_case *c,
-                        const sp_truth *truth, sp_outputs *outputs) {
+/* spec: CT-11 */
+static bool run_subject(shard *s, uint32_t g, uint64_t index, const sp_translation *t,
+                        sp_outputs *outputs) {
   sp_group *group = &s->tally->groups[g];
   sp_incident incident = {0};
   char path[32] = "";
   size_t kernel = s->config->kernel;
-  if (!sp_host_run(s->subject, kernel, c, false, outputs, &incident, path) ||
-      (incident.kind == SP_INCIDENT_NONE && index % CLAIMS_EVERY == 0 &&
-       !sp_host_check_variants(s->subject, kernel, c, outputs, &incident)))
+  bool claims = index % CLAIMS_EVERY == 0 && !t->altered;
+  if (!sp_host_run(s->subject, kernel, &t->put, false, outputs, &incident, path) ||
+      (incident.kind == SP_INCIDENT_NONE && claims &&
+       !sp_host_check_variants(s->subject, kernel, &t->put, outputs, &incident)))
     return tool_fault(s, "host", incident.text);
+  if (!sp_translate_back(t, outputs)) return tool_fault(s, "profile", "out of memory");
   if (path[0]) count_path(s->tally, path);
   if (incident.kind == SP_INCIDENT_UNSUPPORTED)
     group->n_declined++;
   else if (incident.kind != SP_INCIDENT_NONE)
     record_incident(s, g, index, &incident);
   else
-    record_judgement(s, g, index, c, truth, outputs);
+    record_judgement(s, g, index, t, outputs);
   return true;
 }
 
@@ -147,17 +152,23 @@ static bool run_fault(shard *s, size_t fault, const sp_case *c, const sp_truth *
   return true;
 }
 
+/* spec: CT-12 a fault that shows in cases only that the profile leaves out is not owed. */
 static bool run_faults(shard *s, uint32_t g, uint64_t index, const sp_case *c,
-                       const sp_truth *truth, sp_outputs *outputs) {
+                       const sp_truth *truth, sp_outputs *outputs, bool left_out) {
   uint64_t options = sp_case_options(c);
   for (size_t i = 0; i < s->n_faults; i++) {
     sp_fault_result *result = &s->tally->faults[i];
     const sp_fault *fault = &s->faults[i];
     if (!result->applicable || (result->killed && !s->config->every_fault)) continue;
+    if (left_out && result->left_out) continue;
     if (!(fault->ops >> c->op & 1u) || (fault->needs & ~options)) continue;
     bool killed = false;
     if (!run_fault(s, i, c, truth, outputs, &killed)) return false;
     if (!killed) continue;
+    if (left_out) {
+      result->left_out = true;
+      continue;
+    }
     result->kills[g]++;
     if (!result->killed) {
       result->killed = true;
@@ -168,11 +179,39 @@ static bool run_faults(shard *s, uint32_t g, uint64_t index, const sp_case *c,
   return true;
 }
 
-static bool run_case(shard *s, uint32_t g, uint64_t index, sp_case *c) {
-  sp_group *group = &s->tally->groups[g];
+/* The subject is asked in the terms of its profile; the museum, on the same case, in SPEC.md's. */
+static bool judge_case(shard *s, uint32_t g, uint64_t index, sp_translation *t) {
+  const sp_case *c = t->source;
+  sp_truth truth = {0};
+  sp_outputs asked = {0}, outputs = {0};
+  char why[240] = "";
+  bool ok = sp_truth_init(&truth, c, s->cls, MAX_PRECISION, why, sizeof why) &&
+            sp_translation_expect(t, &truth, s->cls, MAX_PRECISION, why, sizeof why);
+  if (!ok) tool_fault(s, "oracle", why);
+  if (ok && !(sp_outputs_init(&asked, &t->put) && sp_outputs_init(&outputs, c)))
+    ok = tool_fault(s, "outputs", "out of memory");
+  ok = ok && run_subject(s, g, index, t, &asked) &&
+       run_faults(s, g, index, c, &truth, &outputs, false);
+  sp_outputs_clear(&asked);
+  sp_outputs_clear(&outputs);
+  sp_truth_clear(&truth);
+  return ok;
+}
+
+static bool run_left_out(shard *s, uint32_t g, uint64_t index, const sp_case *c) {
   sp_truth truth = {0};
   sp_outputs outputs = {0};
   char why[240] = "";
+  bool ok = sp_truth_init(&truth, c, s->cls, MAX_PRECISION, why, sizeof why);
+  if (!ok) tool_fault(s, "oracle", why);
+  ok = ok && sp_outputs_init(&outputs, c) && run_faults(s, g, index, c, &truth, &outputs, true);
+  sp_outputs_clear(&outputs);
+  sp_truth_clear(&truth);
+  return ok;
+}
+
+static bool run_case(shard *s, uint32_t g, uint64_t index, sp_case *c) {
+  sp_group *group = &s->tally->groups[g];
   if (s->n_timeouts >= MAX_TIMEOUTS || !sp_case_offered(c, s->kernel)) {
     group->n_skipped++;
     return true;
@@ -185,13 +224,15 @@ static bool run_case(shard *s, uint32_t g, uint64_t index, sp_case *c) {
                "class %s has no error bound for rows of %zu keys (NU-8)", s->cls->text, c->n_kv);
     return true;
   }
-  bool ok = sp_truth_init(&truth, c, s->cls, MAX_PRECISION, why, sizeof why);
-  if (!ok) tool_fault(s, "oracle", why);
-  if (ok && !sp_outputs_init(&outputs, c)) ok = tool_fault(s, "outputs", "out of memory");
-  ok = ok && run_subject(s, g, index, c, &truth, &outputs) &&
-       run_faults(s, g, index, c, &truth, &outputs);
-  sp_outputs_clear(&outputs);
-  sp_truth_clear(&truth);
+  sp_translation t;
+  const char *left_out;
+  if (!sp_translate(&t, s->config->profile, c, &left_out)) {
+    if (left_out == NULL) return tool_fault(s, "profile", "out of memory");
+    group->n_none++;
+    return run_left_out(s, g, index, c);
+  }
+  bool ok = judge_case(s, g, index, &t);
+  sp_translation_clear(&t);
   return ok;
 }
 
@@ -223,12 +264,32 @@ static bool run_illegal(shard *s, uint32_t g, unsigned first) {
       group->n_cases = which;
       return true;
     }
-    if (incident.kind == SP_INCIDENT_NONE)
+    if (sp_profile_allows(s->config->profile, name))
+      group->n_none++;
+    else if (incident.kind == SP_INCIDENT_NONE)
       group->n_passed++;
     else
       record_incident(s, g, which, &incident);
   }
   return true;
+}
+
+/* spec: CT-13 */
+static bool run_conventions(shard *s, uint32_t g, unsigned first) {
+  sp_finding finding = {0};
+  char why[240] = "";
+  if (first != 0) return true;
+  if (!sp_ask_conventions(s->config, s->subject, &s->tally->groups[g], &finding, why, sizeof why))
+    return tool_fault(s, "host", why);
+  if (finding.what[0] == '\0') return true;
+  finding.group = g;
+  s->tally->findings[s->tally->n_findings++] = finding;
+  return true;
+}
+
+/* Groups that are not made of cases. */
+static bool run_other(shard *s, uint32_t g, unsigned first) {
+  return s->tally->groups[g].conventions ? run_conventions(s, g, first) : run_illegal(s, g, first);
 }
 
 void sp_shard_run(const sp_run_config *config, const sp_kernel *kernel, const sp_class *cls,
@@ -245,7 +306,7 @@ void sp_shard_run(const sp_run_config *config, const sp_kernel *kernel, const sp
   s.museum = s.subject ? sp_host_open(&museum, why, sizeof why) : NULL;
   bool ok = s.museum || tool_fault(&s, "host", why);
   for (uint32_t g = 0; ok && g < tally->n_groups; g++)
-    ok = tally->groups[g].generator ? run_group(&s, g, first, n_shards) : run_illegal(&s, g, first);
+    ok = tally->groups[g].generator ? run_group(&s, g, first, n_shards) : run_other(&s, g, first);
   if (s.museum) sp_host_close(s.museum);
   if (s.subject) sp_host_close(s.subject);
 }
