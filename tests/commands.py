@@ -201,7 +201,10 @@ class Profiles(unittest.TestCase):
 
     def test_identified(self):
         _, out, _ = run("identify", self.library, "--json", "-")
+        with open("certify/report/identity.schema.json", encoding="utf-8") as file:
+            jsonschema.validate(json.loads(out), json.load(file))
         found = {k["kernel"]: k for k in json.loads(out)["kernels"]}
+        self.assertEqual(found["wide"]["profile"], "vllm-fa:lse-empty=+inf")
         for kernel, profile, _ in FOLLOWERS:
             with self.subTest(kernel):
                 self.assertEqual(found[kernel]["profile"], profile)

@@ -77,7 +77,7 @@ START_TEST(predictions_differ) {
     for (size_t room = 0; room < 4; room++)
       for (size_t i = 0; i < rooms[room].count; i++) {
         const sp_probe *probe = &rooms[room].list[i];
-        const sp_asker asker = {sp_ref_kernel(), &profiles[p]};
+        const sp_asker asker = {sp_ref_kernel(), &profiles[p], SP_PROBE_KEYS};
         double most = 0, a[SP_PROBE_KEYS], b[SP_PROBE_KEYS];
         sp_probe_expect(probe, &asker, SP_AS_CORE, a);
         for (unsigned answer = 2; answer <= sp_n_answers(probe->question); answer++) {
@@ -213,6 +213,7 @@ START_TEST(windows_are_put_in_the_systems_terms) {
   ck_assert_uint_eq(put_window("flashinfer", &c), SP_WINDOW_ALL);
   c.window = SP_WINDOW_ALL - 1;
   ck_assert_uint_eq(put_window("core:window=less", &c), SP_WINDOW_ALL);
+  ck_assert_uint_eq(put_window("flashinfer", &c), SP_WINDOW_ALL);
   sp_case_clear(&c);
 }
 END_TEST

@@ -94,7 +94,7 @@ static void print_reply(sp_question q, const sp_reply *reply, bool evidence) {
   if (evidence || reply->state == SP_REPLY_NEITHER) print_evidence(q, reply);
 }
 
-/* The nearest first; others that agree as well in all they say. */
+/* The nearest first; then others that fit as well and say at least half as much. */
 static void print_profiles(const sp_identity *identity) {
   size_t n;
   const sp_profile *profiles = sp_profiles(&n);
@@ -104,7 +104,7 @@ static void print_profiles(const sp_identity *identity) {
   const char *separator = "\n         as well: ";
   for (size_t i = 0; i < n; i++) {
     const sp_profile_score *s = &identity->score[i];
-    if (i == identity->nearest || s->differ != best->differ || s->agree == 0) continue;
+    if (i == identity->nearest || s->differ != best->differ || 2 * s->agree < best->agree) continue;
     printf("%s%s (%u)", separator, profiles[i].name, s->agree);
     separator = ", ";
   }

@@ -105,8 +105,8 @@ typedef struct inquiry {
   sp_incident incident;
 } inquiry;
 
-/* One part. *went: the kernel carried it out. False: the host's own fault. */
-static bool ask(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *went) {
+/* One part, in one size. *went: the kernel carried it out. False: the host's own fault. */
+static bool ask_sized(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *went) {
   sp_case c;
   sp_outputs outputs = {0};
   char path[32];
@@ -129,6 +129,19 @@ static bool ask(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *went) 
   sp_outputs_clear(&outputs);
   sp_case_clear(&c);
   return ok;
+}
+
+/* Kernels may decline sizes: the smallest that is carried out will do. */
+static bool ask(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *went) {
+  static const size_t sizes[] = {SP_PROBE_KEYS, 64, 128};
+  *went = false;
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !*went; i++) {
+    q->asker.d = sizes[i];
+    q->incident = (sp_incident){0};
+    if (!ask_sized(q, probe, reply, went)) return false;
+    if (!*went && q->incident.kind != SP_INCIDENT_UNSUPPORTED) break;
+  }
+  return true;
 }
 
 /* The parts of the first alternative that is offered, and carried out. */
@@ -199,7 +212,7 @@ static void compose(sp_identity *identity) {
 
 bool sp_identify(sp_host *host, size_t index, sp_identity *identity, char *error, size_t capacity) {
   sp_profile known = {.name = "core"};
-  inquiry q = {host, index, {sp_host_kernel(host, index), &known}, {0}};
+  inquiry q = {host, index, {sp_host_kernel(host, index), &known, SP_PROBE_KEYS}, {0}};
   *identity = (sp_identity){0};
   for (sp_question question = 0; question < SP_N_QUESTIONS; question++) {
     sp_reply *reply = &identity->reply[question];

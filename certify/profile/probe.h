@@ -13,6 +13,7 @@ enum { SP_PROBE_KEYS = 8 };
 typedef struct sp_asker {
   const sp_kernel *kernel;
   const sp_profile *known;
+  size_t d; /* d_head and d_value, at least SP_PROBE_KEYS: some kernels take certain sizes only */
 } sp_asker;
 
 typedef struct sp_probe {
@@ -47,8 +48,8 @@ sp_probes sp_probes_cache(void); /* certify/profile/probes_cache.c */
 /* n keys with logit 0 and one-hot values. Attention: n queries if prefill is offered, otherwise one;
  * a cache: n tokens, appended one by one, each asked. */
 bool sp_probe_keys(const sp_asker *asker, sp_case *c, size_t n);
-bool sp_probe_rows(sp_case *c, size_t n_q, size_t n_kv); /* attention with these sizes */
-void sp_probe_logit(sp_case *c, size_t j, double x);     /* key j of head 0, in every row */
+bool sp_probe_rows(const sp_asker *asker, sp_case *c, size_t n_q, size_t n_kv); /* these sizes */
+void sp_probe_logit(sp_case *c, size_t j, double x); /* key j of head 0, in every row */
 void sp_probe_set(sp_array *array, size_t index, double x);
 bool sp_probe_offers(const sp_asker *asker, uint64_t options);
 

@@ -14,8 +14,8 @@ void sp_probe_set(sp_array *array, size_t index, double x) {
 }
 
 /* d_head = d_value, and q has a 1 in front, so that k[j][0] is the logit of key j. */
-bool sp_probe_rows(sp_case *c, size_t n_q, size_t n_kv) {
-  size_t d = SP_PROBE_KEYS, rows = n_q * c->n_heads, keys = n_kv * c->n_kv_heads;
+bool sp_probe_rows(const sp_asker *asker, sp_case *c, size_t n_q, size_t n_kv) {
+  size_t d = asker->d, rows = n_q * c->n_heads, keys = n_kv * c->n_kv_heads;
   c->n_q = n_q;
   c->n_kv = n_kv;
   c->d_head = c->d_value = d;
@@ -24,7 +24,7 @@ bool sp_probe_rows(sp_case *c, size_t n_q, size_t n_kv) {
       !sp_array_alloc(&c->v, c->dtype_kv, keys * d))
     return false;
   for (size_t r = 0; r < rows; r++) sp_probe_set(&c->q, r * d, 1);
-  for (size_t j = 0; j < keys; j++) sp_probe_set(&c->v, j * d + j % d, 1);
+  for (size_t j = 0; j < keys; j++) sp_probe_set(&c->v, j * d + j % SP_PROBE_KEYS, 1);
   return true;
 }
 
@@ -42,8 +42,8 @@ bool sp_probe_keys(const sp_asker *asker, sp_case *c, size_t n) {
     c->n_kv = n;
     return sp_array_alloc(&c->logits, c->dtype_q, n);
   }
-  if (c->op == SP_OP_CACHE) return sp_probe_rows(c, n, n) && append_one_by_one(c, n);
-  return sp_probe_rows(c, sp_probe_offers(asker, SP_OPT_PREFILL) ? n : 1, n);
+  if (c->op == SP_OP_CACHE) return sp_probe_rows(asker, c, n, n) && append_one_by_one(c, n);
+  return sp_probe_rows(asker, c, sp_probe_offers(asker, SP_OPT_PREFILL) ? n : 1, n);
 }
 
 void sp_probe_logit(sp_case *c, size_t j, double x) {

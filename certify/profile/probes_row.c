@@ -14,7 +14,7 @@ static bool three_ones(const sp_asker *asker, sp_case *c) {
 
 static void fixed_sink(const sp_asker *asker, unsigned answer, double *e) {
   const double ones[3] = {1, 1, 1};
-  const sp_asker plain = {asker->kernel, NULL};
+  const sp_asker plain = {asker->kernel, NULL, asker->d};
   sp_expect_weights(&plain, ones, 3, answer == SP_FIXED_ZERO ? 1 : 0, e);
 }
 
@@ -50,8 +50,7 @@ static unsigned pinned(const sp_asker *asker, unsigned answer) {
 /* ---- the causal diagonal ---- */
 
 static bool two_queries_six_keys(const sp_asker *asker, sp_case *c) {
-  (void)asker;
-  return sp_probe_rows(c, 2, 6);
+  return sp_probe_rows(asker, c, 2, 6);
 }
 
 static unsigned first_of_two(const sp_asker *asker, unsigned answer) {
@@ -60,8 +59,7 @@ static unsigned first_of_two(const sp_asker *asker, unsigned answer) {
 }
 
 static bool one_query_six_keys(const sp_asker *asker, sp_case *c) {
-  (void)asker;
-  return sp_probe_rows(c, 1, 6);
+  return sp_probe_rows(asker, c, 1, 6);
 }
 
 static unsigned only_one(const sp_asker *asker, unsigned answer) {
@@ -85,8 +83,7 @@ static bool all_absent(const sp_asker *asker, sp_case *c) {
 }
 
 static bool five_queries_four_keys(const sp_asker *asker, sp_case *c) {
-  (void)asker;
-  return sp_probe_rows(c, 5, 4);
+  return sp_probe_rows(asker, c, 5, 4);
 }
 
 static void empty_row(const sp_asker *asker, unsigned answer, double *e) {
@@ -105,8 +102,7 @@ static void spoil(sp_case *c, size_t j) {
 }
 
 static bool future_is_nan(const sp_asker *asker, sp_case *c) {
-  (void)asker;
-  if (!sp_probe_rows(c, 4, 4)) return false;
+  if (!sp_probe_rows(asker, c, 4, 4)) return false;
   spoil(c, 3);
   return true;
 }
@@ -151,10 +147,9 @@ static void last_in_window(const sp_asker *asker, unsigned answer, double *e) {
 /* ---- grouped heads ---- */
 
 static bool four_heads_two_kv(const sp_asker *asker, sp_case *c) {
-  (void)asker;
   c->n_heads = 4;
   c->n_kv_heads = 2;
-  return sp_probe_rows(c, 1, 1);
+  return sp_probe_rows(asker, c, 1, 1);
 }
 
 /* Head 1: the value of kv head h is one-hot at h. */

@@ -40,8 +40,7 @@ static void cap_of_alibi(const sp_asker *asker, unsigned answer, double *e) {
 
 /* Another offset of ALiBi is a constant per row: a sink logit of 0 shows it, in row 1 of 4. */
 static bool slope_and_sink(const sp_asker *asker, sp_case *c) {
-  (void)asker;
-  if (!sp_probe_rows(c, 4, 4) || !sp_array_alloc(&c->alibi_slope, SP_F32, 1) ||
+  if (!sp_probe_rows(asker, c, 4, 4) || !sp_array_alloc(&c->alibi_slope, SP_F32, 1) ||
       !sp_array_alloc(&c->sink_logit, SP_F32, 1))
     return false;
   sp_probe_set(&c->alibi_slope, 0, 1);
@@ -61,10 +60,9 @@ static void alibi_offset(const sp_asker *asker, unsigned answer, double *e) {
 }
 
 static bool slope_and_lse(const sp_asker *asker, sp_case *c) {
-  (void)asker;
   c->want_lse_total = sp_probe_offers(asker, SP_OPT_LSE_TOTAL);
   c->want_lse_keys = !c->want_lse_total;
-  if (!sp_probe_rows(c, 4, 4) || !sp_array_alloc(&c->alibi_slope, SP_F32, 1)) return false;
+  if (!sp_probe_rows(asker, c, 4, 4) || !sp_array_alloc(&c->alibi_slope, SP_F32, 1)) return false;
   sp_probe_set(&c->alibi_slope, 0, 1);
   return true;
 }

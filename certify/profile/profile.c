@@ -83,6 +83,7 @@ static const struct {
     {SP_ASK_FIXED_SINK, SP_FIXED_ZERO, "sink logits: the kernel has its own"},
     {SP_ASK_SINK, SP_SINK_SCALED, "sink logits: scaled ones are no binary32 numbers"},
     {SP_ASK_SINK, SP_SINK_BASE2, "sink logits: in base 2 they are no binary32 numbers"},
+    {SP_ASK_SINK, SP_SINK_WEIGHT, "sink logits: as weights they are no logits"},
     {SP_ASK_MASKED_NAN, SP_MASKED_POISONS, "NaN and infinities in slots that no query sees"},
     {SP_ASK_SOFTCAP, SP_SOFTCAP_LAST, "softcaps together with finite biases"},
     {SP_ASK_ALIBI_CAP, SP_ALIBI_INSIDE_CAP, "softcaps together with ALiBi"},

@@ -93,8 +93,10 @@ static bool window_parameter(const sp_translation *t, uint64_t *parameter) {
   unsigned counts = sp_convention(t->profile, cache ? SP_ASK_CACHE_WINDOW : SP_ASK_WINDOW);
   unsigned pinned = sp_convention(t->profile, cache ? SP_ASK_CACHE_PINNED : SP_ASK_PINNED);
   uint64_t w = c->window, more = pinned == SP_PINNED_INSIDE ? c->n_sink_tokens : 0;
-  *parameter = w;
+  *parameter = SP_WINDOW_ALL;
   if (w == SP_WINDOW_ALL) return true;
+  /* Where windows are signed (window_left -1 is none), one beyond every position is none too. */
+  if (counts == SP_WINDOW_LEFT && w > (uint64_t)INT64_MAX) return true;
   if (counts == SP_WINDOW_LESS) more++; /* the same numbers as SP_CACHE_SPARE and SP_CACHE_AFTER */
   if (counts == SP_WINDOW_LEFT) w--;
   if (w + more == 0) return false;

@@ -20,12 +20,12 @@ static int64_t last_aligned(const sp_attention_call *call, int64_t i) {
   return (int64_t)call->n_kv - (int64_t)call->n_q + i;
 }
 
-/* ---- flashinfer: window_left, ALiBi inside the cap, log-sum-exp in base 2 ---- */
+/* ---- flashinfer: window_left (signed; -1 is none), ALiBi inside the cap, log-sum-exp in base 2 ---- */
 
 static bool window_left(const sp_attention_call *call, int64_t i, int64_t j) {
   int64_t p = last_aligned(call, i);
   if (call->causal && j > p) return false;
-  return call->window == SP_WINDOW_ALL || p - j <= (int64_t)call->window ||
+  return (int64_t)call->window < 0 || p - j <= (int64_t)call->window ||
          (uint64_t)j < call->n_sink_tokens;
 }
 
@@ -70,6 +70,15 @@ static sp_status fa2(const sp_attention_call *call) {
 }
 
 const sp_kernel fa2_kernel = PROFILE_KERNEL("fa2", FA2, NULL, fa2, NULL);
+
+/* ---- the same for heads of 64 only ---- */
+
+static sp_status wide(const sp_attention_call *call) {
+  bool fits = call->d_head == 64 && call->d_value == 64;
+  return fits || call->window == 0 ? fa2(call) : SP_UNSUPPORTED;
+}
+
+const sp_kernel wide_kernel = PROFILE_KERNEL("wide", FA2, NULL, wide, NULL);
 
 /* ---- PyTorch: is_causal is aligned to the upper left ---- */
 
