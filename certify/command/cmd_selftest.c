@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "certify/command/cli.h"
+#include "certify/command/selftest_matrix.h"
 #include "certify/report/report.h"
 
 static const char help[] =
     "usage: sinkproof selftest [--level smoke|standard|full] [--matrix]\n\n"
     "Runs every fault of the museum over every generator, under the class that the museum's\n"
     "correct kernel claims, and the oracle's own kernel under class cr.\n"
-    "  --matrix    print for each fault which generators reject it, and on how many cases\n";
+    "  --matrix    print which generators reject each fault, how soon, and which faults only a\n"
+    "              log-sum-exp, only a guard or only one generator can see\n";
 
 static const char museum_class[] = "w-seq:tile=16";
 
@@ -40,26 +42,15 @@ static sp_exit run(sp_level level, const char *class_text, bool matrix, sp_repor
   return report->exit;
 }
 
-static void print_fault(const sp_report *report, const sp_fault *fault,
-                        const sp_fault_result *result, bool matrix) {
-  const sp_tally *tally = report->tally;
-  printf("%-9s %-34s %s\n", result->killed ? "rejected" : "SURVIVED", fault->name,
-         result->killed ? tally->groups[result->group].name : fault->reveals);
-  size_t n_groups = 0;
-  for (size_t g = 0; g < tally->n_groups; g++) n_groups += result->kills[g] > 0;
-  if (!matrix || !result->killed) return;
-  printf("          %zu group%s:", n_groups, n_groups == 1 ? "" : "s");
-  for (size_t g = 0; g < tally->n_groups; g++)
-    if (result->kills[g]) printf(" %s=%" PRIu64, tally->groups[g].name, result->kills[g]);
-  putchar('\n');
-}
-
-static void print_report(const sp_report *report, bool matrix) {
+static void print_faults(const sp_report *report) {
   size_t count;
   const sp_fault *faults = sp_faults(&count);
-  for (size_t i = 0; i < count; i++)
-    if (report->tally->faults[i].applicable)
-      print_fault(report, &faults[i], &report->tally->faults[i], matrix);
+  for (size_t i = 0; i < count; i++) {
+    const sp_fault_result *result = &report->tally->faults[i];
+    if (!result->applicable) continue;
+    printf("%-9s %-34s %s\n", result->killed ? "rejected" : "SURVIVED", faults[i].name,
+           result->killed ? report->tally->groups[result->group].name : faults[i].reveals);
+  }
 }
 
 int sp_cmd_selftest(int argc, char **argv) {
@@ -85,7 +76,8 @@ int sp_cmd_selftest(int argc, char **argv) {
   }
   sp_exit power = run(level, museum_class, matrix, &museum);
   if (museum.tally) {
-    print_report(&museum, matrix);
+    if (matrix) sp_print_matrix(&museum);
+    if (!matrix || museum.n_killed < museum.n_applicable) print_faults(&museum);
     printf("power     %zu of %zu faults rejected under %s\n", museum.n_killed, museum.n_applicable,
            museum_class);
     sp_report_clear(&museum);

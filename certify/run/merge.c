@@ -33,7 +33,12 @@ static bool before(uint32_t group, uint64_t index, uint32_t other_group, uint64_
 static void merge_fault(sp_fault_result *whole, const sp_fault_result *part) {
   whole->applicable |= part->applicable;
   whole->left_out |= part->left_out;
-  for (size_t g = 0; g < SP_MAX_GROUPS; g++) whole->kills[g] += part->kills[g];
+  for (size_t g = 0; g < SP_MAX_GROUPS; g++) {
+    bool sooner = part->kills[g] > 0 && part->first[g] < whole->first[g];
+    if (whole->kills[g] == 0 || sooner) whole->first[g] = part->first[g];
+    whole->kills[g] += part->kills[g];
+  }
+  whole->seen |= part->seen;
   if (!part->killed) return;
   if (whole->killed && before(whole->group, whole->index, part->group, part->index)) return;
   whole->killed = true;

@@ -80,12 +80,22 @@ typedef struct sp_finding {
   char likely[320]; /* "" when no diagnosis fits */
 } sp_finding;
 
+/* How a fault was seen: bits of sp_fault_result.seen. A bit 1u << (SP_SEEN_INCIDENT + kind) is a guard's:
+ * an incident of that kind. */
+enum {
+  SP_SEEN_VALUES = 1 << 0, /* weights, an output or a list was wrong */
+  SP_SEEN_LSE = 1 << 1,    /* a log-sum-exp was, and nothing else */
+  SP_SEEN_INCIDENT = 2
+};
+
 typedef struct sp_fault_result {
   bool applicable, killed;
   bool left_out;  /* shows in a case that the profile leaves out (CT-12) */
   uint32_t group; /* the first case, in report order, that kills it */
   uint64_t index;
-  uint64_t kills[SP_MAX_GROUPS]; /* with every_fault: cases of each group that kill it */
+  uint64_t kills[SP_MAX_GROUPS]; /* with every_fault: cases of each group that kill it … */
+  uint64_t first[SP_MAX_GROUPS]; /* … the first of them, where there is one … */
+  uint32_t seen;                 /* … and how */
 } sp_fault_result;
 
 typedef struct sp_path_count {

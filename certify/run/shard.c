@@ -137,18 +137,27 @@ static bool run_subject(shard *s, uint32_t g, uint64_t index, const sp_translati
   return true;
 }
 
-/* The case shows the fault if the fault's own kernel is judged to fail it. */
-static bool run_fault(shard *s, size_t fault, const sp_case *c, const sp_truth *truth,
-                      sp_outputs *outputs, bool *killed) {
-  sp_incident incident = {0};
+/* Would it be seen if nobody compared a log-sum-exp? */
+static uint32_t seen_in(const sp_truth *truth, const sp_outputs *outputs) {
   sp_judgement judgement;
+  sp_truth without = *truth;
+  sp_judge(truth, outputs, &judgement);
+  if (judgement.verdict != SP_FAIL) return 0;
+  without.lse_keys = without.lse_total = NULL;
+  sp_judge(&without, outputs, &judgement);
+  return judgement.verdict == SP_FAIL ? SP_SEEN_VALUES : SP_SEEN_LSE;
+}
+
+/* The case shows the fault if the fault's own kernel is judged to fail it; *seen is how, 0 if not. */
+static bool run_fault(shard *s, size_t fault, const sp_case *c, const sp_truth *truth,
+                      sp_outputs *outputs, uint32_t *seen) {
+  sp_incident incident = {0};
   char path[32] = "";
   if (!sp_host_run(s->museum, fault, c, true, outputs, &incident, path))
     return tool_fault(s, "host of the museum", incident.text);
-  *killed = incident.kind > SP_INCIDENT_UNSUPPORTED;
-  if (incident.kind != SP_INCIDENT_NONE) return true;
-  sp_judge(truth, outputs, &judgement);
-  *killed = judgement.verdict == SP_FAIL;
+  *seen = 0;
+  if (incident.kind > SP_INCIDENT_UNSUPPORTED) *seen = 1u << (SP_SEEN_INCIDENT + incident.kind);
+  if (incident.kind == SP_INCIDENT_NONE) *seen = seen_in(truth, outputs);
   return true;
 }
 
@@ -162,14 +171,15 @@ static bool run_faults(shard *s, uint32_t g, uint64_t index, const sp_case *c,
     if (!result->applicable || (result->killed && !s->config->every_fault)) continue;
     if (left_out && result->left_out) continue;
     if (!(fault->ops >> c->op & 1u) || (fault->needs & ~options)) continue;
-    bool killed = false;
-    if (!run_fault(s, i, c, truth, outputs, &killed)) return false;
-    if (!killed) continue;
+    uint32_t seen = 0;
+    if (!run_fault(s, i, c, truth, outputs, &seen)) return false;
+    if (seen == 0) continue;
     if (left_out) {
       result->left_out = true;
       continue;
     }
-    result->kills[g]++;
+    if (result->kills[g]++ == 0) result->first[g] = index;
+    result->seen |= seen;
     if (!result->killed) {
       result->killed = true;
       result->group = g;
