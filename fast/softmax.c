@@ -10,9 +10,9 @@
 #include "fast/prepared.h"
 #include "fast/tensor.h"
 
-/* Elements of a block: three blocks, in and out, stay within a second-level cache of 1 MiB, and
- * what is done once per block is paid for by enough elements. */
-#define BLOCK_ELEMENTS 8192u
+/* Elements of a block. What is done once per block is paid for by enough of them, and the rows of
+ * three blocks stay in a first-level cache, or nearly. */
+#define BLOCK_ELEMENTS 4096u
 
 /* Weights that are larger than this leave the caches before anyone reads them: half of a third-level
  * cache of 32 MiB. Storing past the caches then saves reading the lines that are overwritten. */
@@ -56,12 +56,15 @@ static uint64_t kept_rows(const sp_fast_softmax_plan *plan, const sp_softmax_cal
   return plan->n_together * (plan->prepared ? 3 : 2);
 }
 
+/* One thread is best left alone with all rows: every task begins and ends with passes that have
+ * nothing beside them. */
 static void cut_into_tasks(sp_fast_softmax_plan *plan, const sp_softmax_call *call) {
   uint64_t elements = 0;
   if (__builtin_mul_overflow(call->n_rows, at_least_1(call->n), &elements)) elements = UINT64_MAX;
   uint64_t wanted = elements / 16 > TASK_ELEMENTS ? elements / 16 : TASK_ELEMENTS;
   uint64_t rows = lesser(wanted, TASK_ELEMENTS_MAX) / at_least_1(call->n);
   plan->rows_of_task = at_least_1(rows / plan->n_together) * plan->n_together;
+  if (call->n_threads < 2) plan->rows_of_task = at_least_1(call->n_rows);
   plan->n_tasks = call->n_rows / plan->rows_of_task + (call->n_rows % plan->rows_of_task > 0);
 }
 

@@ -27,112 +27,202 @@
 #define STEP  64u
 #define BLOCK 1024u
 
-/* Where the block that begins with element j ends in a row of n; j when the row ends before. */
-static inline uint64_t part_of_block(uint64_t n, uint64_t j) {
-  if (n <= j) return j;
-  return n - j < BLOCK ? n : j + BLOCK;
+/* Sums of blocks of a row, joined as a binary counter counts: level[k] holds 2^k blocks. */
+typedef struct block_sums {
+  __m512d level[54]; /* 2^64 / 1024 blocks */
+} block_sums;
+
+/* One more beside n_blocks others. */
+static inline void add_block(block_sums *s, uint64_t n_blocks, __m512 lanes) {
+  __m512d sum = widen_sum(lanes);
+  unsigned k = 0;
+  for (; (n_blocks >> k & 1) != 0; k++) sum = _mm512_add_pd(s->level[k], sum);
+  s->level[k] = sum;
 }
 
-/* Three rows, each in its own pass, and how far they are. */
+/* Of n_blocks, and of what is left of the last. */
+static inline __m512d total_of_blocks(const block_sums *s, uint64_t n_blocks, __m512 rest) {
+  __m512d sum = widen_sum(rest);
+  for (unsigned k = 0; n_blocks >> k != 0; k++)
+    if ((n_blocks >> k & 1) != 0) sum = _mm512_add_pd(s->level[k], sum);
+  return sum;
+}
+
+/* Three rows, each in its own pass, and what they have so far. */
 typedef struct passes {
-  const void *next; /* logits whose maximum is looked for */
-  __m512 max;       /* so far, lane by lane */
-  const void *now;  /* logits whose exponentials are taken */
-  float *e;         /* where those go: e^(x - shift) */
-  __m512 shift;
+  __m512 max;        /* lane by lane */
   __m512 sum;        /* of the block at hand */
-  const float *done; /* exponentials whose weights are written */
-  void *weights;     /* at a multiple of 64 bytes when streamed */
-  __m512 factor;     /* not NaN */
+  const void *next;  /* logits whose maximum is looked for */
+  const void *now;   /* logits whose exponentials are taken … */
+  float *e;          /* … and where they go: e^(x - shift) */
+  const float *done; /* exponentials whose weights are written … */
+  void *weights;     /* … and where: at a multiple of 64 bytes when streamed */
+  float shift;
+  float factor;      /* not NaN */
+  uint64_t n_blocks; /* whose sums are done */
 } passes;
 
 /* ---- the maximum ---- */
 
 /* A NaN may hide a logit but never becomes the maximum; the sum will show it. */
-SPECIALISED void max32(sp_dtype dtype, passes *p, uint64_t j) {
-  __m512 x = _mm512_max_ps(read16(dtype, p->next, j), read16(dtype, p->next, j + 16));
-  p->max = _mm512_max_ps(x, p->max);
+SPECIALISED __m512 max32(sp_dtype dtype, const void *x, uint64_t j, __m512 max) {
+  return _mm512_max_ps(_mm512_max_ps(read16(dtype, x, j), read16(dtype, x, j + 16)), max);
 }
 
-SPECIALISED void max_rest(sp_dtype dtype, passes *p, uint64_t j, uint64_t end) {
-  for (; end - j >= 32; j += 32) max32(dtype, p, j);
-  for (; j < end; j += LANES)
-    p->max = _mm512_max_ps(read16_or(dtype, p->next, j, first_lanes(end - j), -INFINITY), p->max);
+SPECIALISED void max_rest(sp_dtype dtype, passes *p, uint64_t j, uint64_t n) {
+  __m512 max = p->max;
+  for (; n - j >= 32; j += 32) max = max32(dtype, p->next, j, max);
+  for (; j < n; j += LANES)
+    max = _mm512_max_ps(read16_or(dtype, p->next, j, first_lanes(n - j), -INFINITY), max);
+  p->max = max;
 }
 
 /* ---- exponentials and their sum ---- */
 
-SPECIALISED void exp64(sp_dtype dtype, passes *p, uint64_t j) {
+SPECIALISED __m512 exp64(sp_dtype dtype, const void *from, float *e, uint64_t j, __m512 shift,
+                         __m512 sum) {
   __m512 x[4];
 #pragma GCC unroll 4
-  for (unsigned i = 0; i < 4; i++) x[i] = read16(dtype, p->now, j + 16 * i);
-  p->sum = exp64_sum(x, p->shift, p->sum);
+  for (unsigned i = 0; i < 4; i++) x[i] = read16(dtype, from, j + 16 * i);
+  sum = exp64_sum(x, shift, sum);
 #pragma GCC unroll 4
-  for (unsigned i = 0; i < 4; i++) _mm512_storeu_ps(p->e + j + 16 * i, x[i]);
+  for (unsigned i = 0; i < 4; i++) _mm512_storeu_ps(e + j + 16 * i, x[i]);
+  return sum;
+}
+
+/* The sum begins anew where a block ends. */
+SPECIALISED __m512 end_of_step(passes *p, block_sums *sums, uint64_t j, __m512 sum) {
+  if ((j + STEP) % BLOCK != 0) return sum;
+  add_block(sums, p->n_blocks++, sum);
+  return _mm512_setzero_ps();
 }
 
 /* Past the end there are absent keys: -inf, which adds 0 to the sum. */
-SPECIALISED void exp_end(sp_dtype dtype, passes *p, uint64_t j, uint64_t end) {
+SPECIALISED __m512 exp_end(sp_dtype dtype, const passes *p, uint64_t j, uint64_t n, __m512 sum) {
   __m512 x[4];
   __mmask16 lanes[4];
 #pragma GCC unroll 4
   for (unsigned i = 0; i < 4; i++) {
-    lanes[i] = j + 16 * i < end ? first_lanes(end - j - 16 * i) : (__mmask16)0;
+    lanes[i] = j + 16 * i < n ? first_lanes(n - j - 16 * i) : (__mmask16)0;
     x[i] = read16_or(dtype, p->now, j + 16 * i, lanes[i], -INFINITY);
   }
-  p->sum = exp64_sum(x, p->shift, p->sum);
+  sum = exp64_sum(x, _mm512_set1_ps(p->shift), sum);
 #pragma GCC unroll 4
   for (unsigned i = 0; i < 4; i++) _mm512_mask_storeu_ps(p->e + j + 16 * i, lanes[i], x[i]);
+  return sum;
 }
 
-SPECIALISED void exp_rest(sp_dtype dtype, passes *p, uint64_t j, uint64_t end) {
-  for (; end - j >= STEP; j += STEP) exp64(dtype, p, j);
-  if (j < end) exp_end(dtype, p, j, end);
+SPECIALISED void exp_rest(sp_dtype dtype, passes *p, block_sums *sums, uint64_t j, uint64_t n) {
+  const __m512 shift = _mm512_set1_ps(p->shift);
+  const void *now = p->now;
+  float *e = p->e;
+  __m512 sum = p->sum;
+  for (; n - j >= STEP; j += STEP)
+    sum = end_of_step(p, sums, j, exp64(dtype, now, e, j, shift, sum));
+  p->sum = j < n ? exp_end(dtype, p, j, n, sum) : sum;
 }
 
 /* ---- weights ---- */
 
-SPECIALISED void scale32(sp_dtype dtype, bool stream, const passes *p, uint64_t j) {
-  __m512 a = _mm512_mul_ps(_mm512_loadu_ps(p->done + j), p->factor);
-  __m512 b = _mm512_mul_ps(_mm512_loadu_ps(p->done + j + 16), p->factor);
+SPECIALISED void scale32(sp_dtype dtype, bool stream, const float *e, void *weights, uint64_t j,
+                         __m512 factor) {
+  __m512 a = _mm512_mul_ps(_mm512_loadu_ps(e + j), factor);
+  __m512 b = _mm512_mul_ps(_mm512_loadu_ps(e + j + 16), factor);
   if (stream) {
-    stream16(dtype, p->weights, j, a);
-    stream16(dtype, p->weights, j + 16, b);
+    stream16(dtype, weights, j, a);
+    stream16(dtype, weights, j + 16, b);
   } else {
-    write16(dtype, p->weights, j, a);
-    write16(dtype, p->weights, j + 16, b);
+    write16(dtype, weights, j, a);
+    write16(dtype, weights, j + 16, b);
   }
 }
 
-SPECIALISED void scale_end(sp_dtype dtype, const passes *p, uint64_t j, uint64_t end) {
-  for (; j < end; j += LANES) {
-    __mmask16 lanes = first_lanes(end - j);
+SPECIALISED void scale_end(sp_dtype dtype, const passes *p, uint64_t j, uint64_t n) {
+  for (; j < n; j += LANES) {
+    __mmask16 lanes = first_lanes(n - j);
     __m512 e = _mm512_maskz_loadu_ps(lanes, p->done + j);
-    store16(dtype, p->weights, j, lanes, _mm512_mul_ps(e, p->factor));
+    store16(dtype, p->weights, j, lanes, _mm512_mul_ps(e, _mm512_set1_ps(p->factor)));
   }
 }
 
-SPECIALISED void scale_rest(sp_dtype dtype, bool stream, const passes *p, uint64_t j,
-                            uint64_t end) {
-  for (; end - j >= 32; j += 32) scale32(dtype, stream, p, j);
-  scale_end(dtype, p, j, end);
+SPECIALISED void scale_rest(sp_dtype dtype, bool stream, const passes *p, uint64_t j, uint64_t n) {
+  const __m512 factor = _mm512_set1_ps(p->factor);
+  const float *done = p->done;
+  void *weights = p->weights;
+  for (; n - j >= 32; j += 32) scale32(dtype, stream, done, weights, j, factor);
+  scale_end(dtype, p, j, n);
 }
 
 /* ---- side by side ---- */
 
-/* Elements from j on of all three rows, as long as there are 64; returns where they end. The loads
- * and stores of two passes stand on both sides of the arithmetic of the third, which they would hold
- * up in one heap. */
-SPECIALISED uint64_t three_passes(sp_dtype from, sp_dtype to, bool stream, passes *p, uint64_t j,
-                                  uint64_t end) {
-  for (; end - j >= STEP; j += STEP) {
-    max32(from, p, j);
-    scale32(to, stream, p, j);
-    exp64(from, p, j);
-    max32(from, p, j + 32);
-    scale32(to, stream, p, j + 32);
+/* Elements 0 to n of all three rows, n a multiple of 64. The loads and stores of two passes stand
+ * on both sides of the arithmetic of the third, which they would hold up in one heap. */
+SPECIALISED void three_passes(sp_dtype from, sp_dtype to, bool stream, passes *p, block_sums *sums,
+                              uint64_t n) {
+  const __m512 shift = _mm512_set1_ps(p->shift);
+  const __m512 factor = _mm512_set1_ps(p->factor);
+  const void *next = p->next;
+  const void *now = p->now;
+  const float *done = p->done;
+  float *e = p->e;
+  void *weights = p->weights;
+  __m512 max = p->max;
+  __m512 sum = p->sum;
+  for (uint64_t j = 0; j < n; j += STEP) {
+    max = max32(from, next, j, max);
+    scale32(to, stream, done, weights, j, factor);
+    sum = exp64(from, now, e, j, shift, sum);
+    max = max32(from, next, j + 32, max);
+    scale32(to, stream, done, weights, j + 32, factor);
+    sum = end_of_step(p, sums, j, sum);
   }
-  return j;
+  p->max = max;
+  p->sum = sum;
+}
+
+/* ---- for each type ---- */
+
+/* The loops for logits of one type and weights of another. They are functions, not inlined into what
+ * walks over rows: the compiler, short of registers there, would keep addresses in vector
+ * registers, and they would queue behind the arithmetic. */
+typedef struct loops {
+  sp_dtype to;
+  bool stream;
+  void (*three)(passes *p, block_sums *sums, uint64_t n);
+  void (*max)(passes *p, uint64_t j, uint64_t n);
+  void (*exp)(passes *p, block_sums *sums, uint64_t j, uint64_t n);
+  void (*scale)(const passes *p, uint64_t j, uint64_t n);
+} loops;
+
+#define LOOPS(name, from, to_, stream_)                                                            \
+  static void name##_three(passes *p, block_sums *sums, uint64_t n) {                              \
+    three_passes(from, to_, stream_, p, sums, n);                                                  \
+  }                                                                                                \
+  static void name##_max(passes *p, uint64_t j, uint64_t n) {                                      \
+    max_rest(from, p, j, n);                                                                       \
+  }                                                                                                \
+  static void name##_exp(passes *p, block_sums *sums, uint64_t j, uint64_t n) {                    \
+    exp_rest(from, p, sums, j, n);                                                                 \
+  }                                                                                                \
+  static void name##_scale(const passes *p, uint64_t j, uint64_t n) {                              \
+    scale_rest(to_, stream_, p, j, n);                                                             \
+  }                                                                                                \
+  static const loops name = {to_, stream_, name##_three, name##_max, name##_exp, name##_scale};
+
+LOOPS(f32, SP_F32, SP_F32, false)
+LOOPS(f16, SP_F16, SP_F16, false)
+LOOPS(bf16, SP_BF16, SP_BF16, false)
+LOOPS(f32_streamed, SP_F32, SP_F32, true)
+LOOPS(f16_streamed, SP_F16, SP_F16, true)
+LOOPS(bf16_streamed, SP_BF16, SP_BF16, true)
+LOOPS(f32_to_f16, SP_F32, SP_F16, false)
+LOOPS(f32_to_bf16, SP_F32, SP_BF16, false)
+
+/* An open type, where no row has a key, is as good as binary32. */
+static const loops *loops_of(sp_dtype dtype, bool prepared, bool stream) {
+  if (dtype == SP_F16) return stream ? &f16_streamed : prepared ? &f32_to_f16 : &f16;
+  if (dtype == SP_BF16) return stream ? &bf16_streamed : prepared ? &f32_to_bf16 : &bf16;
+  return stream ? &f32_streamed : &f32;
 }
 
 #endif

@@ -32,70 +32,75 @@ typedef struct block {
 typedef struct rows {
   const sp_softmax_call *call;
   const sp_fast_softmax_plan *plan;
+  const loops *loops;
   uint64_t n;
   const char *logits;
   char *weights, *kept;
-  int64_t logits_step, weights_step, kept_step;
+  int64_t logits_step, e_step, weights_step; /* from row to row */
 } rows;
 
 static rows rows_of(const sp_softmax_call *call, const sp_fast_softmax_plan *plan, void *scratch) {
   int64_t size = (int64_t)sp_fast_bytes(call->logits.dtype);
+  int64_t kept_step = (int64_t)(plan->kept_stride * sizeof(float));
+  int64_t weights_step = call->weights.stride[0] * size;
   return (rows){.call = call,
                 .plan = plan,
+                .loops = loops_of(call->logits.dtype, plan->prepared, plan->stream),
                 .n = call->n,
                 .logits = call->logits.data,
                 .weights = call->n > 0 ? call->weights.data : NULL,
                 .kept = scratch,
-                .logits_step = call->logits.stride[0] * size,
-                .weights_step = call->weights.stride[0] * size,
-                .kept_step = (int64_t)(plan->kept_stride * sizeof(float))};
+                .logits_step = plan->prepared ? kept_step : call->logits.stride[0] * size,
+                .e_step = plan->n_kept > 0 ? kept_step : weights_step,
+                .weights_step = weights_step};
 }
 
-static inline const void *logits_of(const rows *r, const block *b, uint64_t row) {
-  if (r->plan->prepared) return b->kept + (int64_t)row * r->kept_step;
-  return r->logits + (int64_t)(b->first + row) * r->logits_step;
+/* The first row of a block. */
+static const char *logits_of(const rows *r, const block *b) {
+  return r->plan->prepared ? b->kept : r->logits + (int64_t)b->first * r->logits_step;
 }
 
-static inline void *weights_of(const rows *r, const block *b, uint64_t row) {
-  return r->weights + (int64_t)(b->first + row) * r->weights_step;
+static char *weights_of(const rows *r, const block *b) {
+  return r->weights != NULL ? r->weights + (int64_t)b->first * r->weights_step : NULL;
 }
 
-static inline void *exponentials_of(const rows *r, const block *b, uint64_t row) {
-  return r->plan->n_kept > 0 ? b->kept + (int64_t)row * r->kept_step : weights_of(r, b, row);
+static char *exponentials_of(const rows *r, const block *b) {
+  return r->plan->n_kept > 0 ? b->kept : weights_of(r, b);
 }
 
 /* ---- the rows of three blocks, side by side ---- */
 
-/* Sums of blocks of a row, joined as a binary counter counts: level[k] holds 2^k blocks. */
-typedef struct block_sums {
-  uint64_t n_blocks;
-  __m512d level[54]; /* 2^64 / 1024 blocks */
-} block_sums;
+/* Where a row of each block is. */
+typedef struct places {
+  const char *next, *now, *done;
+  char *e, *weights;
+} places;
 
-static inline void add_block(block_sums *s, __m512 lanes) {
-  __m512d sum = widen_sum(lanes);
-  unsigned k = 0;
-  for (; (s->n_blocks >> k & 1) != 0; k++) sum = _mm512_add_pd(s->level[k], sum);
-  s->level[k] = sum;
-  s->n_blocks++;
+static places first_places(const rows *r, const block *next, const block *now, const block *done) {
+  return (places){.next = logits_of(r, next),
+                  .now = logits_of(r, now),
+                  .e = exponentials_of(r, now),
+                  .done = exponentials_of(r, done),
+                  .weights = weights_of(r, done)};
 }
 
-static inline __m512d total_of_blocks(const block_sums *s) {
-  __m512d sum = _mm512_setzero_pd();
-  for (unsigned k = 0; s->n_blocks >> k != 0; k++)
-    if ((s->n_blocks >> k & 1) != 0) sum = _mm512_add_pd(s->level[k], sum);
-  return sum;
+static void next_places(const rows *r, places *at) {
+  at->next += r->logits_step;
+  at->now += r->logits_step;
+  at->e += r->e_step;
+  at->done += r->e_step;
+  at->weights += r->weights_step;
 }
 
 /* spec: SM-5 every weight of an invalid row is NaN */
-SPECIALISED void fill(sp_dtype dtype, void *weights, uint64_t n, float x) {
+static void fill_with_nan(sp_dtype dtype, void *weights, uint64_t n) {
   for (uint64_t j = 0; j < n; j += LANES)
-    store16(dtype, weights, j, first_lanes(n - j), _mm512_set1_ps(x));
+    store16(dtype, weights, j, first_lanes(n - j), _mm512_set1_ps(NAN));
 }
 
 /* Streamed stores want whole lines: what comes before the first is stored here. Returns how many
  * elements are left. */
-SPECIALISED uint64_t align_to_line(sp_dtype dtype, passes *p, uint64_t n) {
+static uint64_t align_to_line(sp_dtype dtype, passes *p, uint64_t n) {
   uint64_t size = sp_fast_bytes(dtype);
   uint64_t head = (64 - ((uintptr_t)p->weights & 63)) % 64 / size;
   if (head > n) head = n;
@@ -105,45 +110,40 @@ SPECIALISED uint64_t align_to_line(sp_dtype dtype, passes *p, uint64_t n) {
   return n - head;
 }
 
-/* The row whose weights are written, and how many of them are left to the passes. */
-SPECIALISED uint64_t start_done(sp_dtype dtype, bool stream, const rows *r, const block *b,
-                                uint64_t row, passes *p) {
-  if (row >= b->n_rows || r->weights == NULL) return 0;
-  p->weights = weights_of(r, b, row);
-  if (isnan(b->factor[row])) {
-    fill(dtype, p->weights, r->n, NAN);
+/* How many weights of the row are left to the passes. */
+static uint64_t start_done(const rows *r, passes *p) {
+  if (isnan(p->factor)) {
+    fill_with_nan(r->loops->to, p->weights, r->n);
     return 0;
   }
-  p->done = exponentials_of(r, b, row);
-  p->factor = _mm512_set1_ps(b->factor[row]);
-  return stream ? align_to_line(dtype, p, r->n) : r->n;
+  return r->loops->stream ? align_to_line(r->loops->to, p, r->n) : r->n;
 }
 
-/* One row of each block. A row that a block does not have is no elements long. */
-SPECIALISED void row_side_by_side(sp_dtype from, sp_dtype to, bool stream, const rows *r,
-                                  block *next, block *now, const block *done, uint64_t row) {
+/* A row that a block does not have is no elements long. */
+static void row_side_by_side(const rows *r, const places *at, block *next, block *now,
+                             const block *done, uint64_t row) {
+  passes p = {.max = _mm512_set1_ps(-INFINITY),
+              .sum = _mm512_setzero_ps(),
+              .next = at->next,
+              .now = at->now,
+              .e = (float *)(void *)at->e,
+              .done = (const float *)(const void *)at->done,
+              .weights = at->weights,
+              .shift = now->shift[row],
+              .factor = done->factor[row],
+              .n_blocks = 0};
   uint64_t n_next = row < next->n_rows ? r->n : 0;
   uint64_t n_now = row < now->n_rows ? r->n : 0;
-  passes p = {.next = logits_of(r, next, row),
-              .max = _mm512_set1_ps(-INFINITY),
-              .now = logits_of(r, now, row),
-              .e = exponentials_of(r, now, row),
-              .shift = _mm512_set1_ps(now->shift[row])};
-  uint64_t n_done = start_done(to, stream, r, done, row, &p);
-  uint64_t n_common = n_next < n_now ? n_next : n_now;
-  if (n_done < n_common) n_common = n_done;
+  uint64_t n_done = row < done->n_rows && r->weights != NULL ? start_done(r, &p) : 0;
+  uint64_t n = n_next < n_now ? n_next : n_now;
+  n = (n_done < n ? n_done : n) / STEP * STEP;
   block_sums sums;
-  sums.n_blocks = 0; /* and no level has a meaning yet */
-  for (uint64_t j = 0; j < r->n; j += BLOCK) {
-    p.sum = _mm512_setzero_ps();
-    uint64_t common = three_passes(from, to, stream, &p, j, part_of_block(n_common, j));
-    max_rest(from, &p, common, part_of_block(n_next, j));
-    exp_rest(from, &p, common, part_of_block(n_now, j));
-    scale_rest(to, stream, &p, common, part_of_block(n_done, j));
-    add_block(&sums, p.sum);
-  }
+  if (n > 0) r->loops->three(&p, &sums, n);
+  if (n < n_next) r->loops->max(&p, n, n_next);
+  if (n < n_now) r->loops->exp(&p, &sums, n, n_now);
+  if (n < n_done) r->loops->scale(&p, n, n_done);
   next->max_lanes[row] = p.max;
-  now->sum_lanes[row] = total_of_blocks(&sums);
+  now->sum_lanes[row] = total_of_blocks(&sums, p.n_blocks, p.sum);
 }
 
 /* ---- between the passes ---- */
@@ -219,79 +219,28 @@ static void open_block(const rows *r, block *b, uint64_t t, uint64_t begin, uint
   uint64_t left = b->first < end ? end - b->first : 0;
   b->n_rows = left < together ? left : together;
   if (r->plan->n_kept > 0)
-    b->kept = r->kept + (int64_t)(t * together % r->plan->n_kept) * r->kept_step;
+    b->kept = r->kept + (int64_t)(t * together % r->plan->n_kept) * r->e_step;
   if (r->plan->prepared)
     for (uint64_t row = 0; row < b->n_rows; row++)
-      prepare_logits(r->call, b->first + row, exponentials_of(r, b, row));
-}
-
-SPECIALISED void line(sp_dtype from, sp_dtype to, bool stream, const rows *r, uint64_t begin,
-                      uint64_t end) {
-  block ring[3] = {{.n_rows = 0}};
-  for (uint64_t t = 0;; t++) {
-    block *next = &ring[t % 3];
-    block *now = &ring[(t + 2) % 3];
-    block *done = &ring[(t + 1) % 3];
-    open_block(r, next, t, begin, end);
-    if (next->n_rows + now->n_rows + done->n_rows == 0) return;
-    for (uint64_t row = 0; row < r->plan->n_together; row++)
-      row_side_by_side(from, to, stream, r, next, now, done, row);
-    find_shifts(next);
-    finish_block(r, now);
-  }
-}
-
-static void straight(const rows *r, uint64_t begin, uint64_t end) {
-  switch (r->call->logits.dtype) {
-  case SP_F16:
-    line(SP_F16, SP_F16, false, r, begin, end);
-    return;
-  case SP_BF16:
-    line(SP_BF16, SP_BF16, false, r, begin, end);
-    return;
-  default: /* also where a row without keys leaves the type open */
-    line(SP_F32, SP_F32, false, r, begin, end);
-    return;
-  }
-}
-
-static void streamed(const rows *r, uint64_t begin, uint64_t end) {
-  switch (r->call->logits.dtype) {
-  case SP_F16:
-    line(SP_F16, SP_F16, true, r, begin, end);
-    break;
-  case SP_BF16:
-    line(SP_BF16, SP_BF16, true, r, begin, end);
-    break;
-  default:
-    line(SP_F32, SP_F32, true, r, begin, end);
-    break;
-  }
-  _mm_sfence();
-}
-
-static void prepared(const rows *r, uint64_t begin, uint64_t end) {
-  switch (r->call->logits.dtype) {
-  case SP_F16:
-    line(SP_F32, SP_F16, false, r, begin, end);
-    return;
-  case SP_BF16:
-    line(SP_F32, SP_BF16, false, r, begin, end);
-    return;
-  default:
-    line(SP_F32, SP_F32, false, r, begin, end);
-    return;
-  }
+      prepare_logits(r->call, b->first + row,
+                     (float *)(void *)(b->kept + (int64_t)row * r->e_step));
 }
 
 void sp_fast_softmax_avx512(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
                             uint64_t begin, uint64_t end, void *scratch) {
   const rows r = rows_of(call, plan, scratch);
-  if (plan->prepared) {
-    prepared(&r, begin, end);
-  } else if (plan->stream) {
-    streamed(&r, begin, end);
-  } else {
-    straight(&r, begin, end);
+  block ring[3] = {{.n_rows = 0}};
+  for (uint64_t t = 0;; t++) {
+    block *next = &ring[t % 3];
+    block *now = &ring[(t + 2) % 3];
+    block *done = &ring[(t + 1) % 3];
+    open_block(&r, next, t, begin, end);
+    if (next->n_rows + now->n_rows + done->n_rows == 0) break;
+    places at = first_places(&r, next, now, done);
+    for (uint64_t row = 0; row < plan->n_together; row++, next_places(&r, &at))
+      row_side_by_side(&r, &at, next, now, done, row);
+    find_shifts(next);
+    finish_block(&r, now);
   }
+  if (plan->stream) _mm_sfence();
 }
