@@ -35,6 +35,7 @@ $(BUILD)/obj/ref/%: private ROOM := -frounding-math
 $(BUILD)/obj/certify/%: private ROOM := -frounding-math
 $(BUILD)/obj/certify/bench/avx2/%: private ROOM := -mavx2 -mfma
 $(BUILD)/obj/certify/bench/avx512/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+$(BUILD)/obj/fast/avx2/%: private ROOM := -mavx2 -mfma -mf16c
 $(BUILD)/obj/fast/avx512/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))

@@ -66,6 +66,7 @@ typedef struct sp_fast_impl {
 } sp_fast_impl;
 
 extern const sp_fast_impl sp_fast_avx512;
+extern const sp_fast_impl sp_fast_avx2;
 extern const sp_fast_impl sp_fast_scalar;
 
 /* Number `index` of the list, best first; NULL past the last one. (dispatch.c) */

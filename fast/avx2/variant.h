@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of fast/avx2/ show each other. */
+#ifndef SINKPROOF_FAST_AVX2_VARIANT_H
+#define SINKPROOF_FAST_AVX2_VARIANT_H
+
+#include "fast/impl.h"
+
+void sp_fast_exp_avx2(float *y, const float *x, uint64_t n);
+void sp_fast_softmax_avx2(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
+                          uint64_t begin, uint64_t end, void *scratch);
+void sp_fast_tile_avx2(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
+                       uint64_t n_rows);
+
+#endif
