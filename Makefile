@@ -18,7 +18,7 @@ APT = build-essential pkg-config libmpfr-dev libmpfi-dev libgmp-dev libflint-dev
 -include config.mk
 
 .PHONY: all
-all: command kernels ## build the command, the libraries and our own two kernels
+all: command kernels library ## build the command, the libraries and our own two kernels
 
 # ---- how things are compiled ----
 
@@ -58,17 +58,23 @@ $(BUILD)/lib/%.a:
 LIB_REF     := $(BUILD)/lib/libsinkproof_ref.a
 LIB_FAST    := $(BUILD)/lib/libsinkproof_fast.a
 LIB_CERTIFY := $(BUILD)/lib/libsinkproof_certify.a
+SHARED_FAST := $(BUILD)/lib/libsinkproof_fast.so.0
 KERNEL_FAST := $(BUILD)/lib/kernel_fast.so
 KERNEL_REF  := $(BUILD)/lib/kernel_ref.so
 SINKPROOF   := $(BUILD)/bin/sinkproof
 
 $(LIB_REF): $(call objects,$(wildcard ref/*.c))
-$(LIB_FAST): $(call objects,$(wildcard fast/*.c fast/*/*.c fast/*/*.S))
+FAST_OBJECTS := $(call objects,$(wildcard fast/*.c fast/*/*.c fast/*/*.S))
+$(LIB_FAST): $(FAST_OBJECTS)
 $(LIB_CERTIFY): $(call objects,$(filter-out certify/command/main.c certify/export/%,$(wildcard certify/*/*.c certify/bench/*/*.c)))
 
+$(SHARED_FAST): $(FAST_OBJECTS)
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -Wl,-soname,$(@F) -o $@ $^ -lm -lpthread
+# A kernel exports one function, so what the library exports is hidden again.
 $(KERNEL_FAST): $(call objects,certify/export/fast.c) $(LIB_FAST)
 	@echo "  LD    $@"
-	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lm
+	@$(CC) -shared $(OPT) $(CFLAGS) -Wl,--exclude-libs,ALL -o $@ $^ -lm -lpthread
 $(KERNEL_REF): $(call objects,certify/export/ref.c) $(LIB_REF)
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ $(MPFR_LIBS)
@@ -77,9 +83,10 @@ $(SINKPROOF): $(call objects,certify/command/main.c) $(LIB_CERTIFY) $(LIB_REF)
 	@echo "  LD    $@"
 	@$(CC) $(OPT) $(CFLAGS) -o $@ $^ $(COMMAND_LIBS)
 
-.PHONY: command kernels
+.PHONY: command kernels library
 command: $(SINKPROOF)
 kernels: $(KERNEL_FAST) $(KERNEL_REF)
+library: $(LIB_FAST) $(SHARED_FAST)
 
 # ---- what people run ----
 
@@ -105,10 +112,11 @@ check-header:
 	$(CC) -std=c11 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.c
 	$(CXX) -std=c++17 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.cc
 
-check: $(BUILD)/bin/check command kernels check-header ## unit tests, vectors, saboteurs, the commands, includes, trace
+check: $(BUILD)/bin/check command kernels library check-header ## unit tests, vectors, saboteurs, the commands, includes, trace
 	CK_DEFAULT_TIMEOUT=120 $(BUILD)/bin/check
 	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
 	$(PYTHON) tests/leaves.py $(SINKPROOF) $(BUILD)
+	$(PYTHON) tests/library.py $(BUILD)
 	$(PYTHON) .ci/deps.py $(BUILD)/obj
 	$(PYTHON) .ci/trace.py
 
@@ -172,6 +180,8 @@ install: all ## install into PREFIX (default /usr/local), below DESTDIR
 	install -m 755 $(SINKPROOF) $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 include/sinkproof/*.h $(DESTDIR)$(PREFIX)/include/sinkproof/
 	install -m 644 $(LIB_FAST) $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(SHARED_FAST) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(notdir $(SHARED_FAST)) $(DESTDIR)$(PREFIX)/lib/libsinkproof_fast.so
 	install -m 755 $(KERNEL_FAST) $(DESTDIR)$(PREFIX)/lib/
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' certify/command/sinkproof.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sinkproof.pc

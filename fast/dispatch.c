@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of variants, best first, and how one is chosen. See fast.h. */
+/* The list of variants, best first, and how one is chosen. See sinkproof/fast.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fast/cpu.h"
-#include "fast/fast.h"
 #include "fast/impl.h"
+#include "sinkproof/fast.h"
 
 static const sp_fast_impl *const variants[] = {
 #if defined(__x86_64__)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fast/fast.h"
+#include "sinkproof/fast.h"
 #include "fuzz/feedback.h"
 #include "fuzz/pool.h"
 #include "fuzz/target.h"

@@ -8,8 +8,8 @@
 #include <check.h>
 #include <stdio.h>
 
-#include "fast/fast.h"
 #include "fast/impl.h"
+#include "sinkproof/fast.h"
 
 /* In a loop test, _i is the number of the variant. */
 static inline const sp_kernel *variant_kernel(int index) {

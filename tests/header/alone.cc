@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public header stands alone in C++, and a kernel can be written in it. tests: KC-1
+// The public headers stand alone in C++, and a kernel can be written in it. tests: KC-1
+#include "sinkproof/fast.h"
 #include "sinkproof/kernel.h"
 
 static_assert(sizeof(sp_in) == sizeof(sp_out), "views of inputs and outputs have one layout");
