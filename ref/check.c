@@ -109,17 +109,31 @@ static bool is_token(const sp_ref_cache *cache, uint64_t slot, uint64_t i) {
   return cache->token[slot] - cache->first_token == i;
 }
 
-/* spec: EV-1, EV-2, EV-7 (retained = the pinned tokens and the last `window`, never above capacity)
- */
+/* What token i saw of the unpinned ones, by the definition: the oldest of them. */
+static uint64_t oldest_seen_by(const sp_ref_cache *cache, uint64_t i) {
+  const uint64_t window = sp_ref_window_at(cache->n_sink_tokens, cache->window, cache->n_evict, i);
+  const bool whole = i - cache->n_sink_tokens < window;
+  return whole ? cache->n_sink_tokens : i + 1 - window;
+}
+
+/* spec: EV-1, EV-2, EV-7, EV-9, EV-15 (held are the pinned tokens and the last ones without a gap,
+ * never above capacity; visible among them is what the definition says, and so is what each one is
+ * noted to have seen) */
 bool sp_ref_cache_holds(const sp_ref_cache *cache) {
   const uint64_t n_pinned =
       cache->n_seen < cache->n_sink_tokens ? cache->n_seen : cache->n_sink_tokens;
-  const uint64_t n_other = cache->n_seen - n_pinned;
-  const uint64_t n_recent = n_other < cache->window ? n_other : cache->window;
-  if (cache->n_retained != n_pinned + n_recent) return false;
+  if (cache->n_retained < n_pinned || cache->n_retained > cache->n_seen) return false;
+  const uint64_t n_other = cache->n_retained - n_pinned;
+  const uint64_t most = cache->window + cache->n_undo;
+  if (most >= cache->window && n_other > most) return false;
   for (uint64_t i = 0; i < n_pinned; i++)
     if (!is_token(cache, i, i)) return false;
-  for (uint64_t i = 0; i < n_recent; i++)
-    if (!is_token(cache, n_pinned + i, cache->n_seen - n_recent + i)) return false;
-  return true;
+  const uint64_t first = cache->n_seen - n_other;
+  for (uint64_t i = 0; i < n_other; i++) {
+    const uint64_t seen = cache->oldest[n_pinned + i] - cache->first_token;
+    if (!is_token(cache, n_pinned + i, first + i)) return false;
+    if (seen != oldest_seen_by(cache, first + i)) return false;
+  }
+  if (cache->n_seen == n_pinned) return n_other == 0 && cache->n_hidden == 0;
+  return first + cache->n_hidden == oldest_seen_by(cache, cache->n_seen - 1);
 }

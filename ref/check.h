@@ -12,7 +12,8 @@
  * the (1 - weight_sink)-scaled hull of the visible values. */
 bool sp_ref_row_holds(const sp_ref_row *row, const sp_ref_row_input *in);
 
-/* The cache retains exactly its pinned tokens and the last `window` ones, within its capacity. */
+/* The cache holds its pinned tokens and the last ones, within its capacity, and sees of them what the
+ * definition says. */
 bool sp_ref_cache_holds(const sp_ref_cache *cache);
 
 #ifdef SP_CHECKED

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Equal logits, found exactly. Every input is a dyadic rational, so a logit without a softcap is
- * one too, and equality is a comparison of numbers instead of a question of precision. spec: NU-3
+/* Equal logits, found exactly. Every input is a dyadic rational, so a logit without softcap and
+ * rotation is one too, and equality is a comparison of numbers instead of a question of precision. spec: NU-3
  */
 #include "ref/classes.h"
 
@@ -9,12 +9,14 @@
 
 #include "ref/dyadic.h"
 #include "ref/logit.h"
+#include "ref/rope.h"
 
 _Static_assert(sizeof(unsigned long) >= sizeof(uint64_t), "mpz_set_ui takes a whole distance");
 
 int sp_ref_exact_logit_cmp(const sp_ref_exact_logit *a, const sp_ref_exact_logit *b) {
-  const int order = mpq_cmp(a->capped, b->capped);
-  return order != 0 ? order : mpq_cmp(a->plain, b->plain);
+  int order = mpq_cmp(a->capped, b->capped);
+  if (order == 0) order = mpq_cmp(a->plain, b->plain);
+  return order != 0 ? order : sp_ref_exact_turn_cmp(a->turned, b->turned);
 }
 
 static void add_double(mpq_t sum, double x) {
@@ -25,6 +27,7 @@ static void add_double(mpq_t sum, double x) {
   mpq_clear(term);
 }
 
+/* The part of the product that no angle enters. */
 static void exact_product(mpq_t product, const sp_ref_row_input *in, size_t key) {
   sp_ref_dyadic sum;
   sp_ref_dyadic_init(&sum);
@@ -32,7 +35,8 @@ static void exact_product(mpq_t product, const sp_ref_row_input *in, size_t key)
     sp_ref_dyadic_add_product(&sum, in->logits[key], 1.0);
   } else {
     const double *k = sp_ref_key_vector(in, key);
-    for (size_t c = 0; c < in->d_head; c++) sp_ref_dyadic_add_product(&sum, in->q[c], k[c]);
+    size_t c = sp_ref_turn(in, key) != 0 ? in->rope.dims : 0;
+    for (; c < in->d_head; c++) sp_ref_dyadic_add_product(&sum, in->q[c], k[c]);
   }
   sp_ref_dyadic_get(product, &sum);
   sp_ref_dyadic_clear(&sum);
@@ -47,8 +51,9 @@ static void exact_alibi(mpq_t alibi, const sp_ref_row_input *in, size_t key) {
   mpq_clear(distance);
 }
 
-/* spec: AT-2 */
-static void exact_logit(sp_ref_exact_logit *x, const sp_ref_row_input *in, size_t key) {
+/* spec: AT-2, EV-11. False when memory runs out. */
+static bool exact_logit(sp_ref_exact_logit *x, const sp_ref_row_input *in, size_t key) {
+  const uint64_t turn = sp_ref_turn(in, key);
   mpq_t term;
   mpq_init(term);
   exact_product(x->capped, in, key);
@@ -62,6 +67,12 @@ static void exact_logit(sp_ref_exact_logit *x, const sp_ref_row_input *in, size_
     mpq_add(x->plain, x->plain, term);
   }
   mpq_clear(term);
+  return turn == 0 || sp_ref_exact_turn_make(&x->turned, in, sp_ref_key_vector(in, key), turn);
+}
+
+static void clear_logit(sp_ref_exact_logit *x) {
+  mpq_clears(x->capped, x->plain, NULL);
+  sp_ref_exact_turn_free(x->turned);
 }
 
 typedef struct entry {
@@ -73,9 +84,10 @@ static int compare_entries(const void *a, const void *b) {
   return sp_ref_exact_logit_cmp(&((const entry *)a)->logit, &((const entry *)b)->logit);
 }
 
-/* The present keys and a finite sink logit, unsorted. */
-static size_t collect(entry *entries, const sp_ref_row_input *in, size_t n_keys) {
+/* The present keys and a finite sink logit, unsorted; *complete is false when memory runs out. */
+static size_t collect(entry *entries, const sp_ref_row_input *in, size_t n_keys, bool *complete) {
   size_t n = 0;
+  *complete = true;
   for (size_t j = 0; j <= n_keys; j++) {
     const bool is_sink = j == n_keys;
     if (is_sink ? !isfinite(in->sink_logit) : sp_ref_key_presence(in, j) != SP_REF_PRESENT)
@@ -84,7 +96,7 @@ static size_t collect(entry *entries, const sp_ref_row_input *in, size_t n_keys)
     if (is_sink)
       mpq_set_d(entries[n].logit.plain, in->sink_logit);
     else
-      exact_logit(&entries[n].logit, in, j);
+      *complete &= exact_logit(&entries[n].logit, in, j);
     entries[n++].key = j;
   }
   return n;
@@ -98,7 +110,7 @@ static void group(sp_ref_classes *classes, entry *sorted, size_t n) {
     if (i == 0 || sp_ref_exact_logit_cmp(x, &classes->logit[classes->n - 1]) != 0)
       classes->logit[classes->n++] = *x;
     else
-      mpq_clears(x->capped, x->plain, NULL);
+      clear_logit(x);
     classes->count[classes->n - 1]++;
     classes->of_key[sorted[i].key] = classes->n - 1;
   }
@@ -112,10 +124,10 @@ bool sp_ref_classes_init(sp_ref_classes *classes, const sp_ref_row_input *in) {
                               .count = calloc(n_keys + 1, sizeof *classes->count),
                               .of_key = calloc(n_keys + 1, sizeof *classes->of_key)};
   entry *entries = calloc(n_keys + 1, sizeof *entries);
-  const bool ok = classes->logit && classes->count && classes->of_key && entries;
+  bool ok = classes->logit && classes->count && classes->of_key && entries;
   if (ok) {
     for (size_t j = 0; j <= n_keys; j++) classes->of_key[j] = SP_REF_NO_CLASS;
-    const size_t n = collect(entries, in, n_keys);
+    const size_t n = collect(entries, in, n_keys, &ok);
     qsort(entries, n, sizeof *entries, compare_entries);
     group(classes, entries, n);
   }
@@ -125,8 +137,7 @@ bool sp_ref_classes_init(sp_ref_classes *classes, const sp_ref_row_input *in) {
 }
 
 void sp_ref_classes_clear(sp_ref_classes *classes) {
-  for (size_t c = 0; c < classes->n; c++)
-    mpq_clears(classes->logit[c].capped, classes->logit[c].plain, NULL);
+  for (size_t c = 0; c < classes->n; c++) clear_logit(&classes->logit[c]);
   free(classes->logit);
   free(classes->count);
   free(classes->of_key);

@@ -7,20 +7,21 @@
 
 #include <gmp.h>
 
-#include "ref/ref.h"
+#include "ref/exact_turn.h"
 
-/* The logit cap(capped) + plain. Without a softcap `capped` is 0, and so it is where the capped
- * part is 0; then two logits are equal if and only if both parts are, because tanh a - tanh b is
- * transcendental for rational a != b (Lindemann-Weierstrass). */
+/* The logit cap(capped + turned) + plain; without a softcap `capped` is 0 and nothing is capped.
+ * Two logits that are not turned are equal if and only if both parts are, because tanh a - tanh b
+ * is transcendental for rational a != b (Lindemann-Weierstrass). */
 typedef struct sp_ref_exact_logit {
   mpq_t capped, plain;
+  sp_ref_exact_turn *turned; /* NULL where no key is rotated against the query, or 0 */
 } sp_ref_exact_logit;
 
 typedef struct sp_ref_classes {
   const sp_ref_row_input *in;
   size_t n_keys;             /* keys of the row; entry n_keys is the sink logit */
   size_t n;                  /* classes */
-  sp_ref_exact_logit *logit; /* logit[n], ascending in (capped, plain) */
+  sp_ref_exact_logit *logit; /* logit[n], in the order of sp_ref_exact_logit_cmp */
   unsigned long *count;      /* count[n]: members, the sink logit among them */
   size_t *of_key;            /* of_key[n_keys + 1]: class, or SP_REF_NO_CLASS */
 } sp_ref_classes;

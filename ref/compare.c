@@ -6,7 +6,8 @@
  *     weight_j - t    has the sign of   sum_c ([j in c] - t n_c) e^(x_c)
  *     lse - t         has the sign of   sum_c n_c e^(x_c) - e^t
  *
- * By Lindemann-Weierstrass such a sum over distinct algebraic exponents is 0 only if every w_c is.
+ * By Lindemann-Weierstrass such a sum over distinct algebraic exponents is 0 only if every w_c is
+ * (with rotated keys exponents are not algebraic, and it is only known that it is 0 if every w_c is).
  * So a tie is recognised exactly, and everything else is decided by a finite precision: a small
  * one, because classes with w_c = 0 drop out before the largest remaining term is made the unit.
  * Asking an enclosure of the result itself would need precision for the whole gap between two
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 
 #include "ref/logit.h"
+#include "ref/rope.h"
 
 enum { FIRST_PREC = 64 };
 
@@ -24,21 +26,30 @@ typedef struct exp_sum {
   sp_ref_exact_logit *exponent; /* borrowed from the classes, but for the last, which is the
                                    threshold of an lse */
   mpq_t *coefficient;
+  const sp_ref_rope *rope;
   double softcap; /* 0 = none */
 } exp_sum;
 
-/* x := cap(capped) + plain */
-static void enclose_exponent(mpfi_ptr x, const sp_ref_exact_logit *exact, double softcap) {
+/* x := cap(x) */
+static void enclose_cap(mpfi_ptr x, double softcap) {
+  mpfi_div_d(x, x, softcap);
+  mpfi_tanh(x, x);
+  mpfi_mul_d(x, x, softcap);
+}
+
+/* x := cap(capped + turned) + plain, where without a softcap nothing is capped */
+static void enclose_exponent(mpfi_ptr x, const sp_ref_exact_logit *exact, const exp_sum *sum) {
   mpfi_set_q(x, exact->plain);
-  if (softcap == 0 || mpq_sgn(exact->capped) == 0) return;
-  mpfi_t capped;
-  mpfi_init2(capped, mpfi_get_prec(x));
-  mpfi_set_q(capped, exact->capped);
-  mpfi_div_d(capped, capped, softcap);
-  mpfi_tanh(capped, capped);
-  mpfi_mul_d(capped, capped, softcap);
-  mpfi_add(x, x, capped);
-  mpfi_clear(capped);
+  if (exact->turned == NULL && mpq_sgn(exact->capped) == 0) return;
+  mpfi_t product;
+  mpfi_init2(product, mpfi_get_prec(x));
+  mpfi_set_ui(product, 0);
+  const sp_ref_exact_turn *t = exact->turned;
+  if (t != NULL) sp_ref_rope_sum(product, sum->rope, t->along, t->across, t->turn);
+  mpfi_add_q(product, product, exact->capped);
+  if (sum->softcap != 0) enclose_cap(product, sum->softcap);
+  mpfi_add(x, x, product);
+  mpfi_clear(product);
 }
 
 /* The term of nonzero coefficient with the largest exponent. */
@@ -49,7 +60,7 @@ static size_t largest_term(const exp_sum *sum, mpfr_prec_t prec) {
   mpfi_init2(best, prec);
   for (size_t c = 0; c < sum->n; c++) {
     if (mpq_sgn(sum->coefficient[c]) == 0) continue;
-    enclose_exponent(x, &sum->exponent[c], sum->softcap);
+    enclose_exponent(x, &sum->exponent[c], sum);
     if (largest < sum->n && mpfr_lessequal_p(&x->right, &best->right)) continue;
     mpfi_swap(best, x);
     largest = c;
@@ -64,11 +75,11 @@ static void enclose_sum(mpfi_ptr total, const exp_sum *sum, size_t unit, mpfr_pr
   mpfi_t x, x_unit;
   mpfi_init2(x, prec);
   mpfi_init2(x_unit, prec);
-  enclose_exponent(x_unit, &sum->exponent[unit], sum->softcap);
+  enclose_exponent(x_unit, &sum->exponent[unit], sum);
   mpfi_set_q(total, sum->coefficient[unit]);
   for (size_t c = 0; c < sum->n; c++) {
     if (c == unit || mpq_sgn(sum->coefficient[c]) == 0) continue;
-    enclose_exponent(x, &sum->exponent[c], sum->softcap);
+    enclose_exponent(x, &sum->exponent[c], sum);
     mpfi_sub(x, x, x_unit);
     mpfi_exp(x, x);
     mpfi_mul_q(x, x, sum->coefficient[c]);
@@ -166,6 +177,7 @@ bool sp_ref_compare(const sp_ref_classes *classes, sp_ref_quantity quantity, siz
   exp_sum sum = {.n = n,
                  .exponent = calloc(n, sizeof *sum.exponent),
                  .coefficient = calloc(n, sizeof *sum.coefficient),
+                 .rope = &classes->in->rope,
                  .softcap = sp_ref_capped(classes->in) ? classes->in->softcap : 0};
   const bool ok = sum.exponent && sum.coefficient;
   if (ok) {

@@ -20,6 +20,14 @@ void sp_ref_interval_add_product(mpfi_ptr sum, mpfi_srcptr weight, double value)
   mpfr_fma(&sum->right, high, exact, &sum->right, MPFR_RNDU);
 }
 
+/* The product of two doubles is exact in 106 bits. */
+void sp_ref_interval_add_exact(mpfi_ptr sum, double a, double b) {
+  MPFR_DECL_INIT(product, 106);
+  mpfr_set_d(product, a, MPFR_RNDN);
+  mpfr_mul_d(product, product, b, MPFR_RNDN);
+  mpfi_add_fr(sum, sum, product);
+}
+
 void sp_ref_interval_exp(mpfi_ptr x) {
   if (!mpfr_equal_p(&x->left, &x->right)) {
     mpfi_exp(x, x);

@@ -13,6 +13,9 @@ void sp_ref_interval_scale(mpfi_ptr x, double factor);
 /* sum := sum + weight * value, for weight >= 0 and a finite value; rounded once. */
 void sp_ref_interval_add_product(mpfi_ptr sum, mpfi_srcptr weight, double value);
 
+/* sum := sum + a * b, for finite a and b; only the sum rounds. */
+void sp_ref_interval_add_exact(mpfi_ptr sum, double a, double b);
+
 /* x := exp(x). A point costs one exponential, not two. */
 void sp_ref_interval_exp(mpfi_ptr x);
 

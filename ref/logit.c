@@ -8,6 +8,7 @@
 
 #include "ref/check.h"
 #include "ref/interval.h"
+#include "ref/rope.h"
 
 size_t sp_ref_n_keys(const sp_ref_row_input *in) {
   return in->n_kv + (in->bias_k != NULL ? 1 : 0); /* spec: AL-8 */
@@ -68,15 +69,16 @@ sp_ref_presence sp_ref_key_presence(const sp_ref_row_input *in, size_t key) {
   return isfinite(in->alibi_slope) ? SP_REF_PRESENT : SP_REF_POISON;
 }
 
-/* Each product of two doubles is exact in 106 bits; only the sum rounds. */
-static void dot(mpfi_ptr x, const double *q, const double *k, size_t n) {
-  mpfi_set_ui(x, 0);
-  for (size_t c = 0; c < n; c++) {
-    MPFR_DECL_INIT(product, 106);
-    mpfr_set_d(product, q[c], MPFR_RNDN);
-    mpfr_mul_d(product, product, k[c], MPFR_RNDN);
-    mpfi_add_fr(x, x, product);
+/* spec: EV-11 (a turn of 0 rotates nothing) */
+static void dot(mpfi_ptr x, const sp_ref_row_input *in, size_t key) {
+  const double *k = sp_ref_key_vector(in, key);
+  const uint64_t turn = sp_ref_turn(in, key);
+  if (turn != 0) {
+    sp_ref_rope_product(x, in, k, turn);
+    return;
   }
+  mpfi_set_ui(x, 0);
+  for (size_t c = 0; c < in->d_head; c++) sp_ref_interval_add_exact(x, in->q[c], k[c]);
 }
 
 /* spec: AT-2 (softcap * tanh(x / softcap)) */
@@ -109,7 +111,7 @@ void sp_ref_logit(mpfi_ptr x, const sp_ref_row_input *in, size_t key) {
   if (in->logits != NULL && !is_bias_pair(in, key))
     sp_ref_interval_set(x, in->logits[key]);
   else
-    dot(x, in->q, sp_ref_key_vector(in, key), in->d_head);
+    dot(x, in, key);
   sp_ref_interval_scale(x, in->scale);
   if (sp_ref_capped(in)) cap(x, in->softcap);
   if (is_bias_pair(in, key)) return;

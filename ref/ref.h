@@ -51,25 +51,49 @@ typedef struct sp_ref_mask {
 
 bool sp_ref_visible(const sp_ref_mask *mask, int64_t pos_q, int64_t pos_k);
 
-/* ---- the eviction state machine (ref/cache.c): EV-1, EV-4, EV-5 ---- */
+/* The window of token t (t counts from 0) where n_evict tokens leave at a time: with it as the
+ * window of the mask, sp_ref_visible says what t sees. An n_evict of 0 means 1. (EV-9) */
+uint64_t sp_ref_window_at(uint64_t n_sink_tokens, uint64_t window, uint64_t n_evict, uint64_t t);
 
-/* Which tokens a cache of n_sink_tokens pinned slots and `window` recent ones retains, kept by
- * evicting, not by looking back at the definition: tests prove the two equal. */
+/* ---- the eviction state machine (ref/cache.c): EV-1, EV-4, EV-5, EV-9, EV-15 ---- */
+
+/* Which tokens a stream holds and sees, kept by evicting and by a log of what was seen when, not by
+ * looking back at the definition: tests prove the two equal. Tokens that were evicted stay among
+ * the held ones, hidden, as long as truncate may need them. */
 typedef struct sp_ref_cache {
   uint64_t n_sink_tokens, window, first_token;
-  uint64_t n_seen;     /* tokens appended so far */
-  uint64_t n_retained; /* <= n_sink_tokens + window */
-  uint64_t *token;     /* token[n_retained], ascending */
+  uint64_t n_evict, n_undo; /* 1 and 0 after init; may be set before the first append */
+  uint64_t n_seen;          /* the length of the stream */
+  uint64_t n_retained;      /* held: <= n_sink_tokens + window + n_undo */
+  uint64_t *token;          /* token[n_retained], ascending */
+  uint64_t *oldest;         /* oldest[i]: the oldest recent token that token[i] saw as the newest */
+  uint64_t n_hidden;        /* held behind the pinned ones, but no longer visible */
   uint64_t n_allocated;
 } sp_ref_cache;
 
 bool sp_ref_cache_init(sp_ref_cache *cache, uint64_t n_sink_tokens, uint64_t window,
                        uint64_t first_token);
 void sp_ref_cache_clear(sp_ref_cache *cache);
+
+/* How many tokens the newest one sees, and where among the held ones the i-th of them is. */
+uint64_t sp_ref_cache_n_visible(const sp_ref_cache *cache);
+uint64_t sp_ref_cache_held(const sp_ref_cache *cache, uint64_t i);
+
+/* SP_OK, SP_INVALID (n_tokens is 0 or beyond the length), or SP_LOST; then nothing has changed. */
+sp_status sp_ref_cache_truncate(sp_ref_cache *cache, uint64_t n_tokens);
 /* Storage grows with the stream; when memory runs out the cache is as it was. After a reserve, that
  * many appends cannot fail. */
 bool sp_ref_cache_reserve(sp_ref_cache *cache, uint64_t n_tokens);
 bool sp_ref_cache_append(sp_ref_cache *cache, uint64_t n_tokens);
+
+/* ---- rotary positions (ref/rope.c): EV-10 to EV-12 ---- */
+
+typedef struct sp_ref_rope {
+  size_t dims;      /* the first elements of q and k, an even number of them; 0 = no rotation */
+  bool interleaved; /* pairs (2i, 2i + 1) instead of (i, i + dims/2) */
+  bool in_cache; /* positions are ranks among what `mask` shows; otherwise they are pos_q, pos_k */
+  double base;   /* >= 1 */
+} sp_ref_rope;
 
 /* ---- one attention row (ref/row.c): SM, AT, AL ---- */
 
@@ -97,6 +121,7 @@ typedef struct sp_ref_row_input {
   sp_ref_mask mask;
   int64_t pos_q;
   const int64_t *pos_k; /* pos_k[n_kv], or NULL: pos_k[j] = j */
+  sp_ref_rope rope;     /* no visible key lies after the query then */
 } sp_ref_row_input;
 
 typedef enum sp_ref_kind {

@@ -93,12 +93,78 @@ static void exact_addend(arf_t addend, const sp_ref_row_input *in, size_t j) {
   fmpz_clear(pos_k);
 }
 
+/* The position of token j: its own, or how many tokens before it the query sees. tests: EV-10 */
+static void position_of(arb_t p, const sp_ref_row_input *in, size_t j, int64_t own) {
+  slong rank = 0;
+  for (size_t i = 0; i < j; i++) rank += mask_admits(in, i);
+  arb_set_si(p, in->rope.in_cache ? rank : own);
+}
+
+/* (a, b) := R(p) (x_a, x_b) for pair i. tests: EV-11 */
+static void rotated(arb_t a, arb_t b, const sp_ref_rope *rope, size_t i, const arb_t p, double x_a,
+                    double x_b, slong prec) {
+  arb_t angle, c, s, y;
+  arb_init(angle);
+  arb_init(c);
+  arb_init(s);
+  arb_init(y);
+  arb_set_d(c, rope->base);
+  arb_set_si(y, -2 * (slong)i);
+  arb_div_ui(y, y, rope->dims, prec);
+  arb_pow(angle, c, y, prec);
+  arb_mul(angle, angle, p, prec);
+  arb_sin_cos(s, c, angle, prec);
+  arb_set_d(y, x_a);
+  arb_mul(a, y, c, prec);
+  arb_mul(b, y, s, prec);
+  arb_set_d(y, x_b);
+  arb_submul(a, y, s, prec);
+  arb_addmul(b, y, c, prec);
+  arb_clear(angle);
+  arb_clear(c);
+  arb_clear(s);
+  arb_clear(y);
+}
+
+/* x := scale <R(p_q) q, R(p_k) k_j>, both rotated by their own positions. tests: EV-11, EV-12 */
+static void rotated_product(arb_t x, const sp_ref_row_input *in, size_t j, slong prec) {
+  const double *q = in->q, *k = in->k + j * in->k_stride;
+  const size_t r = in->rope.dims;
+  arb_t p_q, p_k, a, b, c, d;
+  arb_ptr all[] = {p_q, p_k, a, b, c, d};
+  for (int i = 0; i < 6; i++) arb_init(all[i]);
+  size_t last = in->n_kv;
+  while (last > 0 && !mask_admits(in, last - 1)) last--;
+  position_of(p_q, in, last - 1, in->pos_q);
+  position_of(p_k, in, j, in->pos_k ? in->pos_k[j] : (int64_t)j);
+  arb_zero(x);
+  for (size_t i = 0; i < r / 2; i++) {
+    const size_t first = in->rope.interleaved ? 2 * i : i;
+    const size_t second = in->rope.interleaved ? 2 * i + 1 : i + r / 2;
+    rotated(a, b, &in->rope, i, p_q, q[first], q[second], prec);
+    rotated(c, d, &in->rope, i, p_k, k[first], k[second], prec);
+    arb_addmul(x, a, c, prec);
+    arb_addmul(x, b, d, prec);
+  }
+  for (size_t e = r; e < in->d_head; e++) {
+    arb_set_d(a, q[e]);
+    arb_set_d(b, k[e]);
+    arb_addmul(x, a, b, prec);
+  }
+  arb_set_d(a, in->scale);
+  arb_mul(x, x, a, prec);
+  for (int i = 0; i < 6; i++) arb_clear(all[i]);
+}
+
 /* tests: AT-2 */
 static void logit_of(arb_t x, const sp_ref_row_input *in, size_t j, slong prec) {
   arf_t addend;
   arf_init(addend);
   arb_zero(x);
-  exact_product(arb_midref(x), in, j);
+  if (in->rope.dims != 0 && j < in->n_kv)
+    rotated_product(x, in, j, prec + 64);
+  else
+    exact_product(arb_midref(x), in, j);
   if (in->softcap > 0 && isfinite(in->softcap)) {
     arb_t cap;
     arb_init(cap);

@@ -187,6 +187,30 @@ static void bias_pair(sp_random_row *row, uint64_t *state) {
   if (coin(state)) key_biases(row, state);
 }
 
+/* At the same positions, a few early ones and the last ones before 2^53; or by rank. */
+static void rotate(sp_random_row *row, uint64_t *state) {
+  sp_ref_row_input *in = &row->in;
+  const size_t n = in->n_kv;
+  const int64_t offset = (int64_t)PICK(state, 0, 1000, 0x1p31, 0x1p53);
+  in->d_head = in->k_stride = SP_ROW_HEAD;
+  in->rope.dims = (size_t)PICK(state, 2, 4, 6);
+  in->rope.interleaved = coin(state);
+  in->rope.in_cache = coin(state);
+  in->rope.base = PICK(state, 10000, 150000, 1, 1.5, 0x1p40);
+  for (size_t c = 0; c < SP_ROW_HEAD; c++) row->q[c] = 3 * sp_random_unit(state);
+  for (size_t i = 0; i < n * SP_ROW_HEAD; i++) row->k[i] = 3 * sp_random_unit(state);
+  for (size_t i = SP_ROW_HEAD; i < n * SP_ROW_HEAD && coin(state); i++)
+    row->k[i] = row->k[i - SP_ROW_HEAD];
+  in->masked = true;
+  in->mask.causal = true;
+  if (coin(state)) in->softcap = PICK(state, 5, 30);
+  in->pos_q = (int64_t)sp_random_below(state, in->rope.in_cache ? n : n + 2); /* a token's own */
+  if (in->rope.in_cache) return;
+  in->pos_k = row->pos_k;
+  in->pos_q += offset;
+  for (size_t j = 0; j < n; j++) row->pos_k[j] = (int64_t)j + (j < 3 && coin(state) ? 0 : offset);
+}
+
 static void apply(sp_random_row *row, sp_row_family family, uint64_t *state) {
   double *x = row->logits;
   const size_t n = row->in.n_kv;
@@ -237,6 +261,9 @@ static void apply(sp_random_row *row, sp_row_family family, uint64_t *state) {
     break;
   case SP_ROW_BIAS_PAIR:
     bias_pair(row, state);
+    break;
+  case SP_ROW_ROTATED:
+    rotate(row, state);
     break;
   default:
     break;

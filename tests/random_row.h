@@ -25,6 +25,7 @@ typedef enum sp_row_family {
   SP_ROW_POSITIONS, /* positions from one end of int64 to the other */
   SP_ROW_SOFTCAP,
   SP_ROW_BIAS_PAIR,
+  SP_ROW_ROTATED, /* rotary positions, near and far, or ranks in a cache */
   SP_N_ROW_FAMILIES
 } sp_row_family;
 

@@ -67,7 +67,7 @@ static const struct {
     {SP_ROW_SINK_FAR, "AL-4"},  {SP_ROW_BIASED, "AT-3"},    {SP_ROW_EMPTY, "AT-9"},
     {SP_ROW_NONFINITE, "SM-5"}, {SP_ROW_ATTENTION, "AT-5"}, {SP_ROW_CANCELLING, "AT-1"},
     {SP_ROW_ALIBI, "AT-6"},     {SP_ROW_POSITIONS, "AT-4"}, {SP_ROW_SOFTCAP, "AT-2"},
-    {SP_ROW_BIAS_PAIR, "AL-8"},
+    {SP_ROW_BIAS_PAIR, "AL-8"}, {SP_ROW_ROTATED, "EV-11"},
 };
 
 START_TEST(oracles_agree) {
@@ -111,6 +111,19 @@ static void nudge_scale(sp_ref_row_input *in) {
   in->scale *= 1 + DBL_EPSILON;
 }
 
+static void turn_the_other_pairs(sp_ref_row_input *in) {
+  in->rope.interleaved = !in->rope.interleaved;
+}
+static void nudge_base(sp_ref_row_input *in) {
+  in->rope.base *= 1 + DBL_EPSILON;
+}
+static void turn_all(sp_ref_row_input *in) {
+  in->rope.dims = in->d_head;
+}
+static void count_absolutely(sp_ref_row_input *in) {
+  in->rope.in_cache = false;
+}
+
 static const struct {
   const char *name;
   void (*plant)(sp_ref_row_input *in);
@@ -127,6 +140,10 @@ static const struct {
     {"key bias left out", forget_bias, SP_ROW_BIASED},
     {"bias pair left out", forget_pair, SP_ROW_BIAS_PAIR},
     {"scale off by one place", nudge_scale, SP_ROW_PLAIN},
+    {"the other pairing", turn_the_other_pairs, SP_ROW_ROTATED},
+    {"base off by one place", nudge_base, SP_ROW_ROTATED},
+    {"all elements rotated", turn_all, SP_ROW_ROTATED},
+    {"absolute positions for ranks", count_absolutely, SP_ROW_ROTATED},
 };
 
 /* Does the fault change the row by more than half the precision of the comparison? A mask may leave
