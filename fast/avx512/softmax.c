@@ -119,31 +119,85 @@ static uint64_t start_done(const rows *r, passes *p) {
   return r->loops->stream ? align_to_line(r->loops->to, p, r->n) : r->n;
 }
 
+static inline passes passes_of(const places *at, const block *now, const block *done,
+                               uint64_t row) {
+  return (passes){.max = _mm512_set1_ps(-INFINITY),
+                  .sum = _mm512_setzero_ps(),
+                  .next = at->next,
+                  .now = at->now,
+                  .e = (float *)(void *)at->e,
+                  .done = (const float *)(const void *)at->done,
+                  .weights = at->weights,
+                  .shift = now->shift[row],
+                  .factor = done->factor[row],
+                  .n_blocks = 0};
+}
+
+/* As many elements as those of the three rows that are there have side by side; returns how many. */
+static uint64_t together(const loops *l, passes *p, block_sums *sums, const uint64_t n[3]) {
+  uint64_t n_next = n[0] > 0 ? n[0] : n[1];
+  uint64_t n_done = n[2] > 0 ? n[2] : n[1];
+  uint64_t common = n_next < n_done ? n_next : n_done;
+  common = (n[1] < common ? n[1] : common) / STEP * STEP;
+  if (common == 0) return 0;
+  if (n[0] > 0 && n[2] > 0) {
+    l->three(p, sums, common);
+  } else if (n[0] > 0) {
+    l->max_exp(p, sums, common);
+  } else if (n[2] > 0) {
+    l->exp_scale(p, sums, common);
+  } else {
+    return 0;
+  }
+  return common;
+}
+
 /* A row that a block does not have is no elements long. */
 static void row_side_by_side(const rows *r, const places *at, block *next, block *now,
                              const block *done, uint64_t row) {
-  passes p = {.max = _mm512_set1_ps(-INFINITY),
-              .sum = _mm512_setzero_ps(),
-              .next = at->next,
-              .now = at->now,
-              .e = (float *)(void *)at->e,
-              .done = (const float *)(const void *)at->done,
-              .weights = at->weights,
-              .shift = now->shift[row],
-              .factor = done->factor[row],
-              .n_blocks = 0};
+  passes p = passes_of(at, now, done, row);
+  block_sums sums;
   uint64_t n_next = row < next->n_rows ? r->n : 0;
   uint64_t n_now = row < now->n_rows ? r->n : 0;
   uint64_t n_done = row < done->n_rows && r->weights != NULL ? start_done(r, &p) : 0;
-  uint64_t n = n_next < n_now ? n_next : n_now;
-  n = (n_done < n ? n_done : n) / STEP * STEP;
-  block_sums sums;
-  if (n > 0) r->loops->three(&p, &sums, n);
+  uint64_t n = together(r->loops, &p, &sums, (const uint64_t[3]){n_next, n_now, n_done});
   if (n < n_next) r->loops->max(&p, n, n_next);
   if (n < n_now) r->loops->exp(&p, &sums, n, n_now);
   if (n < n_done) r->loops->scale(&p, n, n_done);
   next->max_lanes[row] = p.max;
   now->sum_lanes[row] = total_of_blocks(&sums, p.n_blocks, p.sum);
+}
+
+/* Three full blocks of rows that are whole steps long: nothing to ask for each row. */
+static inline void full_row_side_by_side(const rows *r, const places *at, block *next, block *now,
+                                         const block *done, uint64_t row) {
+  passes p = passes_of(at, now, done, row);
+  block_sums sums;
+  r->loops->three(&p, &sums, r->n);
+  next->max_lanes[row] = p.max;
+  now->sum_lanes[row] = total_of_blocks(&sums, p.n_blocks, p.sum);
+}
+
+/* … and no row that is written is invalid: a NaN is in the sum of its factors. */
+static bool all_full(const rows *r, const block *next, const block *now, const block *done) {
+  float factors = 0.0F;
+  if (r->weights == NULL || r->n % STEP != 0) return false;
+  if (r->loops->stream && (((uintptr_t)r->weights | (uint64_t)r->weights_step) & 63) != 0)
+    return false;
+  if ((next->n_rows & now->n_rows & done->n_rows) != r->plan->n_together) return false;
+  for (uint64_t row = 0; row < done->n_rows; row++) factors += done->factor[row];
+  return !isnan(factors);
+}
+
+static void blocks_side_by_side(const rows *r, block *next, block *now, const block *done) {
+  places at = first_places(r, next, now, done);
+  if (all_full(r, next, now, done)) {
+    for (uint64_t row = 0; row < r->plan->n_together; row++, next_places(r, &at))
+      full_row_side_by_side(r, &at, next, now, done, row);
+  } else {
+    for (uint64_t row = 0; row < r->plan->n_together; row++, next_places(r, &at))
+      row_side_by_side(r, &at, next, now, done, row);
+  }
 }
 
 /* ---- between the passes ---- */
@@ -236,9 +290,7 @@ void sp_fast_softmax_avx512(const sp_softmax_call *call, const sp_fast_softmax_p
     block *done = &ring[(t + 1) % 3];
     open_block(&r, next, t, begin, end);
     if (next->n_rows + now->n_rows + done->n_rows == 0) break;
-    places at = first_places(&r, next, now, done);
-    for (uint64_t row = 0; row < plan->n_together; row++, next_places(&r, &at))
-      row_side_by_side(&r, &at, next, now, done, row);
+    blocks_side_by_side(&r, next, now, done);
     find_shifts(next);
     finish_block(&r, now);
   }
