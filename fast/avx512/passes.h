@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The three passes of a softmax over a row, in steps of 64 elements, alone and side by side.
  *
- * Roofline, on a core with two multiply-add pipes, two addition pipes, two 64-byte loads and one
- * 64-byte store per cycle (Zen 5), for 16 elements of binary32:
+ * Roofline, on a core that starts two multiplications, two additions, two loads of a line and one
+ * store of a line per cycle (Zen 5), for 16 elements of binary32; the counts are those of
+ * `objdump -d --disassemble=f32_three` and `--disassemble=sp_exp64`, where scalef takes two
+ * additions' places and a constant's broadcast, for four registers, one load:
  *
- *     pass             multiply pipes   addition pipes         loads   stores
- *     maximum                               1                    1
- *     exponential, sum       9              1 + 4 + 1            1        1
- *     scaling                1                                   1        1
- *     together              10 = 5 cycles   7 = 3.5 cycles       1.5      2 cycles
+ *     pass               multiplications   additions   loads   stores
+ *     maximum                                  1         1
+ *     exponential, sum         9               6         4.5     1
+ *     scaling                  1                         1       1
+ *     together              10: 5 cycles    7: 3.5    6.5: 3.3  2
  *
- * (rndscale is one addition slot and scalef two.) One after another the passes take 0.5 + 4.5 + 1
- * cycles at best, and each is held up by something else: loads, multiplications, stores. Side by
- * side on three different rows they need the 5 cycles of the multiplications. spec: SM-2
+ * One after another the passes take 0.5 + 4.5 + 1 cycles at best, and each is held up by something
+ * else: loads, multiplications, stores. Side by side on three different rows they need the 5 cycles
+ * of the multiplications. What is lost above that is latency: a chain of 14 operations, of which
+ * four registers' worth are in flight per call of the leaf. spec: SM-2
  *
  * Sums: lane by lane over 64 elements in a tree of two levels, over up to 16 such steps in a chain,
  * in binary32; then in binary64, 16 lanes to 8, and blocks of 1024 in a balanced tree. */
