@@ -16,6 +16,10 @@ int sp_cmd_selftest(int argc, char **argv);
 int sp_cmd_doctor(int argc, char **argv);
 int sp_cmd_softmax(int argc, char **argv);
 int sp_cmd_attention(int argc, char **argv);
+int sp_cmd_bench(int argc, char **argv);
+
+/* sinkproof bench, where kernels may be linked into the program. */
+int sp_bench_main(int argc, char **argv, sp_kernel_entry entry);
 
 /* "path.so" or "path.so:kernel", as typed. */
 typedef struct sp_subject {

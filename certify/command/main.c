@@ -16,6 +16,7 @@ static const struct {
      sp_cmd_list},
     {"selftest", "check the judge itself: every fault against every generator", sp_cmd_selftest},
     {"doctor", "what this machine can and cannot test", sp_cmd_doctor},
+    {"bench", "time kernels side by side, and judge the outputs that were timed", sp_cmd_bench},
     {"softmax", "calculate softmax weights, correctly rounded", sp_cmd_softmax},
     {"attention", "calculate one attention row, correctly rounded", sp_cmd_attention},
 };
