@@ -209,16 +209,28 @@ static void find_shifts(block *b) {
   _mm512_store_ps(b->shift, _mm512_maskz_mov_ps(some, m));
 }
 
+/* The sink logits of the rows; -inf where there is no row. */
+static __m512 sink_logits(const sp_in *t, const block *b) {
+  const __m512 none = _mm512_set1_ps(-INFINITY);
+  float s[SP_FAST_ROWS];
+  if (t->dtype == SP_F32 && t->stride[0] == 1)
+    return _mm512_mask_loadu_ps(none, first_lanes(b->n_rows), (const float *)t->data + b->first);
+  for (uint64_t row = 0; row < SP_FAST_ROWS; row++)
+    s[row] = row < b->n_rows ? sp_fast_sink_logit(t, b->first + row, 0) : -INFINITY;
+  return _mm512_loadu_ps(s);
+}
+
 /* e^(s - max) for 16 rows. Where the sink logit is above the maximum, beyond what exp16 is for, it
  * is libm's. */
-static void sink_terms(const block *b, const float sink_logit[SP_FAST_ROWS],
-                       double term[SP_FAST_ROWS]) {
-  __m512 s = _mm512_loadu_ps(sink_logit);
+static void sink_terms(const block *b, __m512 s, double term[SP_FAST_ROWS]) {
   __m512 max = _mm512_load_ps(b->shift);
   __mmask16 above = _mm512_cmp_ps_mask(s, max, _CMP_GT_OQ);
   __m512 e = exp16(_mm512_mask_mov_ps(_mm512_sub_ps(s, max), above, _mm512_setzero_ps()));
   _mm512_storeu_pd(term, _mm512_cvtps_pd(_mm512_castps512_ps256(e)));
   _mm512_storeu_pd(term + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(e, 1)));
+  if (above == 0) return;
+  float sink_logit[SP_FAST_ROWS];
+  _mm512_storeu_ps(sink_logit, s);
   for (uint32_t left = above; left != 0; left &= left - 1) {
     int row = __builtin_ctz(left);
     term[row] = exp((double)sink_logit[row] - (double)b->shift[row]);
@@ -238,9 +250,9 @@ static void invert8(block *b, const double term[SP_FAST_ROWS], unsigned at) {
   _mm256_store_ps(b->factor + at, _mm512_cvtpd_ps(inverse));
 }
 
-static void put_lse(const sp_softmax_call *call, const block *b, const float *sink_logit) {
+static void put_lse(const sp_softmax_call *call, const block *b) {
   for (uint64_t row = 0; row < b->n_rows; row++) {
-    float s = sink_logit != NULL ? sink_logit[row] : -INFINITY;
+    float s = sp_fast_sink_logit(&call->sink_logit, b->first + row, 0);
     sp_fast_sum sum = {.max = b->sum[row] == 0.0 ? -INFINITY : (double)b->shift[row],
                        .sum = b->sum[row],
                        .invalid = isnan(b->sum[row])};
@@ -254,15 +266,11 @@ static void put_lse(const sp_softmax_call *call, const block *b, const float *si
 /* From sums to factors and log-sum-exps. */
 static void finish_block(const rows *r, block *b) {
   const sp_softmax_call *call = r->call;
-  float sink_logit[SP_FAST_ROWS] = {0};
   double term[SP_FAST_ROWS];
-  bool sink = call->sink_logit.data != NULL;
-  for (uint64_t row = 0; sink && row < b->n_rows; row++)
-    sink_logit[row] = sp_fast_sink_logit(&call->sink_logit, b->first + row, 0);
-  if (sink) sink_terms(b, sink_logit, term);
+  bool sink = call->sink_logit.data != NULL && b->n_rows > 0;
+  if (sink) sink_terms(b, sink_logits(&call->sink_logit, b), term);
   for (unsigned at = 0; at < b->n_rows; at += 8) invert8(b, sink ? term : NULL, at);
-  if (call->lse_keys.data != NULL || call->lse_total.data != NULL)
-    put_lse(call, b, sink ? sink_logit : NULL);
+  if (call->lse_keys.data != NULL || call->lse_total.data != NULL) put_lse(call, b);
 }
 
 /* ---- the line ---- */
