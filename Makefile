@@ -115,6 +115,7 @@ check-header:
 check: $(BUILD)/bin/check command kernels library check-header ## unit tests, vectors, saboteurs, the commands, includes, trace
 	CK_DEFAULT_TIMEOUT=120 $(BUILD)/bin/check
 	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
+	$(PYTHON) tests/bench.py $(SINKPROOF) $(BUILD)
 	$(PYTHON) tests/leaves.py $(SINKPROOF) $(BUILD)
 	$(PYTHON) tests/library.py $(BUILD)
 	$(PYTHON) .ci/deps.py $(BUILD)/obj

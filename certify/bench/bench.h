@@ -49,6 +49,7 @@ sp_roof sp_bench_roof(const sp_bench_shape *shape, const sp_limits *limits, cons
 
 enum {
   SP_BENCH_CONTENDERS = 48,
+  SP_BENCH_THREADS = 4,
   SP_BENCH_ROUNDS = 4,
   SP_BENCH_SAMPLES = 512,     /* times kept, per contender */
   SP_BENCH_ROWS = 8,          /* rows judged, per shape */
@@ -109,11 +110,11 @@ typedef struct sp_bench_result {
 
 typedef struct sp_bench_config {
   sp_suite suite;
-  const char *only;     /* pattern of shape names; NULL = all of the suite */
-  uint32_t threads[4];  /* 0 ends the list */
-  double seconds;       /* of timing, per contender, shape and number of threads */
-  double limit_seconds; /* of one call */
-  double limit_time;    /* seconds to measure each limit of the machine; 0 = do not */
+  const char *only;                   /* pattern of shape names; NULL = all of the suite */
+  uint32_t threads[SP_BENCH_THREADS]; /* 0 ends the list */
+  double seconds;                     /* of timing, per contender, shape and number of threads */
+  double limit_seconds;               /* of one call */
+  double limit_time;                  /* seconds to measure each limit of the machine; 0 = do not */
   bool realtime;
   uint64_t seed;
 } sp_bench_config;
@@ -124,7 +125,7 @@ typedef struct sp_bench {
   sp_contender contender[SP_BENCH_CONTENDERS];
   sp_bench_shape *shape;
   sp_bench_result *result;
-  sp_limits limits[4]; /* for each entry of config.threads */
+  sp_limits limits[SP_BENCH_THREADS]; /* for each entry of config.threads */
   char cpu[128];
   void (*started)(const struct sp_bench *bench); /* limits are known */
   /* Called after each shape and number of threads, with the results from `first` on. */
@@ -169,13 +170,15 @@ const void *sp_bench_out_row(const sp_bench_memory *m, size_t out_offset, const 
 bool sp_bench_row_case(const sp_bench_memory *m, const sp_bench_row *row, sp_case *c);
 
 /* certify/bench/timer.c: the timer's life; does not return. cells[i] belongs to contender i; a cell
- * that is not SP_CELL_WAITING is left alone. *at is who is at work. */
+ * that is not SP_CELL_WAITING is left alone. *at is who is at work, *finished that all are done: an
+ * exit status proves nothing, since a contender can exit too. */
 typedef struct sp_timer {
   const sp_bench *bench;
   const sp_bench_memory *memory;
   uint32_t n_threads;
   sp_cell *cells;
   volatile size_t *at;
+  volatile bool *finished;
 } sp_timer;
 _Noreturn void sp_bench_timer(const sp_timer *timer);
 

@@ -13,11 +13,12 @@
 
 #include "certify/bench/bench.h"
 
-enum { MOST_THREADS = 4, POLL_US = 20000 };
+enum { POLL_US = 20000 };
 
 /* What a timer and the host share. */
 typedef struct board {
   volatile size_t at;
+  volatile bool finished;
   sp_cell cell[SP_BENCH_CONTENDERS];
 } board;
 
@@ -53,7 +54,7 @@ static bool await(pid_t pid, const sp_bench *bench, board *b, bool *late) {
     }
     usleep(POLL_US);
   }
-  return WIFEXITED(state) && WEXITSTATUS(state) == 0;
+  return b->finished;
 }
 
 /* Timers until one gets through: each death takes out the contender that was at work. */
@@ -65,7 +66,8 @@ static bool time_shape(const sp_bench *bench, const sp_bench_memory *m, uint32_t
     b->cell[i].path[0] = '\0';
   }
   for (size_t attempt = 0; attempt <= bench->n_contenders; attempt++) {
-    sp_timer timer = {bench, m, n_threads, b->cell, &b->at};
+    sp_timer timer = {bench, m, n_threads, b->cell, &b->at, &b->finished};
+    b->finished = false;
     fflush(NULL);
     pid_t pid = fork();
     if (pid < 0) return false;
@@ -112,7 +114,7 @@ static bool run_shape(sp_bench *bench, size_t shape, board *const *boards, size_
                       char *error, size_t capacity) {
   sp_bench_memory m;
   size_t first = bench->n_results, n = 0;
-  const sp_cell *cells[MOST_THREADS * SP_BENCH_CONTENDERS];
+  const sp_cell *cells[SP_BENCH_THREADS * SP_BENCH_CONTENDERS];
   if (!sp_bench_memory_init(&m, &bench->shape[shape], bench->config.seed))
     return refuse(error, capacity, "memory of a shape");
   for (size_t t = 0; t < n_threads; t++) {
@@ -150,10 +152,10 @@ static bool choose_shapes(sp_bench *bench) {
 }
 
 bool sp_bench_run(sp_bench *bench, char *error, size_t capacity) {
-  board *boards[MOST_THREADS] = {NULL};
+  board *boards[SP_BENCH_THREADS] = {NULL};
   size_t n_threads = 0;
   bool ok = choose_shapes(bench);
-  while (n_threads < MOST_THREADS && bench->config.threads[n_threads] > 0) n_threads++;
+  while (n_threads < SP_BENCH_THREADS && bench->config.threads[n_threads] > 0) n_threads++;
   bench->result =
       calloc(bench->n_shapes * bench->n_contenders * n_threads + 1, sizeof *bench->result);
   if (!ok || bench->result == NULL) return refuse(error, capacity, "starting");

@@ -77,6 +77,17 @@ static void print_row(FILE *file, const sp_bench *bench, const sp_bench_result *
           c->cls.text, sp_bench_mark(bench, r), r->planned ? ", planned" : "");
 }
 
+static void print_absent(FILE *file, const sp_bench *bench, const sp_bench_result *const *block,
+                         size_t n) {
+  const char *before = "  not offered by ";
+  for (size_t i = 0; i < n; i++) {
+    if (block[i]->state != SP_CELL_NOT_OFFERED) continue;
+    fprintf(file, "%s%s", before, bench->contender[block[i]->contender].label);
+    before = ", ";
+  }
+  if (before[0] == ',') fputc('\n', file);
+}
+
 void sp_bench_table(FILE *file, const sp_bench *bench, size_t first) {
   const sp_bench_result *block[SP_BENCH_CONTENDERS];
   for (; first < bench->n_results; first += bench->n_contenders) {
@@ -86,7 +97,9 @@ void sp_bench_table(FILE *file, const sp_bench *bench, size_t first) {
     fprintf(file, "  %-26s %11s %11s %6s %7s %15s  %-18s %8s %6s  %-24s %s\n", "kernel", "least",
             "median", "spread", "ratio", "rate", "of nearest roof", "error", "budget", "class",
             "judged");
-    for (size_t i = 0; i < n; i++) print_row(file, bench, block[i], block[0]->least);
+    for (size_t i = 0; i < n; i++)
+      if (block[i]->state != SP_CELL_NOT_OFFERED) print_row(file, bench, block[i], block[0]->least);
+    print_absent(file, bench, block, n);
     for (size_t i = 0; i < n; i++)
       if (block[i]->state == SP_CELL_TIMED && (!block[i]->judged || block[i]->verdict == SP_FAIL))
         fprintf(file, "  %s: %s\n", bench->contender[block[i]->contender].label, block[i]->why);
@@ -95,7 +108,7 @@ void sp_bench_table(FILE *file, const sp_bench *bench, size_t first) {
 
 void sp_bench_limits_table(FILE *file, const sp_bench *bench) {
   fprintf(file, "%s, limits measured with %s code:\n", bench->cpu, bench->limits[0].isa);
-  for (size_t t = 0; t < 4 && bench->config.threads[t] > 0; t++) {
+  for (size_t t = 0; t < SP_BENCH_THREADS && bench->config.threads[t] > 0; t++) {
     const sp_limits *limits = &bench->limits[t];
     fprintf(file, "  %u thread%s", limits->n_threads, limits->n_threads == 1 ? ": " : "s:");
     for (sp_limit i = 0; i < SP_N_LIMITS; i++)

@@ -159,5 +159,6 @@ _Noreturn void sp_bench_timer(const sp_timer *t) {
   if (t->bench->config.realtime)
     sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
   for (unsigned round = 0; round < SP_BENCH_ROUNDS; round++) play(t, players, round);
+  *t->finished = true;
   _exit(0);
 }

@@ -203,6 +203,35 @@ static bool to_stdout(const char *path) {
   return path != NULL && strcmp(path, "-") == 0;
 }
 
+static FILE *open_report(const char *path) {
+  FILE *file = to_stdout(path) ? stdout : fopen(path, "w");
+  if (file == NULL) fprintf(stderr, "sinkproof bench: cannot write '%s'\n", path);
+  return file;
+}
+
+static bool close_report(FILE *file, bool ok) {
+  return (file == stdout ? fflush(file) : fclose(file)) == 0 && ok;
+}
+
+static bool write_json(const char *path, const sp_bench *bench) {
+  FILE *file = open_report(path);
+  char *text = file == NULL ? NULL : sp_bench_json(bench);
+  bool ok = text != NULL && fputs(text, file) >= 0 && fputc('\n', file) != EOF;
+  free(text);
+  return file != NULL && close_report(file, ok);
+}
+
+static bool write_html(const char *path, const sp_bench *bench) {
+  FILE *file = open_report(path);
+  return file != NULL && close_report(file, sp_bench_html(file, bench));
+}
+
+static sp_exit write_reports(const options *o, const sp_bench *bench) {
+  bool ok = o->json == NULL || write_json(o->json, bench);
+  ok = (o->html == NULL || write_html(o->html, bench)) && ok;
+  return ok ? SP_EXIT_CONFORMS : SP_EXIT_TOOL_FAULT;
+}
+
 int sp_bench_main(int argc, char **argv, sp_kernel_entry entry) {
   static options o;
   static sp_bench bench;
@@ -226,6 +255,8 @@ int sp_bench_main(int argc, char **argv, sp_kernel_entry entry) {
     status = SP_EXIT_TOOL_FAULT;
   } else if (bench.n_shapes == 0) {
     status = sp_usage_error("bench", "no shape is called '%s' (--list)", bench.config.only);
+  } else {
+    status = write_reports(&o, &bench);
   }
   sp_bench_clear(&bench);
   return (int)status;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the benchmark's page. */
+#ifndef SINKPROOF_BENCH_PAGE_H
+#define SINKPROOF_BENCH_PAGE_H
+
+#include "certify/bench/bench.h"
+
+extern const char sp_page_style[];
+
+enum { SP_PAGE_COLOURS = 10 }; /* --c0 … --c9 */
+
+/* Text with what HTML takes for markup escaped. */
+void sp_page_text(FILE *file, const char *text);
+
+/* certify/bench/page_roofline.c: the roofline of the first number of threads, as an SVG. */
+void sp_page_roofline(FILE *file, const sp_bench *bench);
+
+#endif
