@@ -319,8 +319,8 @@ static bool change_step(const mutation *m) {
   } else if (step->kind == SP_STEP_APPEND && kind == 2) {
     step->with_queries = !step->with_queries;
   } else {
-    static const sp_cache_step_kind kinds[] = {SP_STEP_APPEND, SP_STEP_ATTEND, SP_STEP_VISIBLE};
-    *step = (sp_cache_step){kinds[below(m, 3)], 0, false};
+    static const sp_cache_step_kind kinds[] = {SP_STEP_APPEND, SP_STEP_ATTEND, SP_STEP_VISIBLE, 0};
+    *step = (sp_cache_step){.kind = kinds[below(m, 3)]};
     if (step->kind != SP_STEP_APPEND) return true;
     step->n_tokens = 1 + below(m, 6);
     step->with_queries = sp_rng_one_in(m->rng, 2);

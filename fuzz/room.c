@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "certify/case/sequence.h"
 #include "certify/host/call.h"
 #include "certify/host/fpstate.h"
 #include "fuzz/poison.h"
@@ -112,9 +113,13 @@ static sp_status make_call(run *r, sp_call *call) {
     return cache->append(r->cache, args);
   case SP_CALL_ATTEND:
     return cache->attend(r->cache, args);
+  case SP_CALL_TRUNCATE:
+    return cache->truncate == NULL ? SP_UNSUPPORTED
+                                   : cache->truncate(r->cache, call->sequence, call->n_taken);
   default: {
     sp_tensor *token = &call->tensor[call->token_at];
-    return cache->visible(r->cache, 0, (uint64_t *)(void *)(base + token->data), token->length,
+    return cache->visible(r->cache, call->sequence, (uint64_t *)(void *)(base + token->data),
+                          token->length,
                           (uint64_t *)(void *)(base + call->tensor[call->n_at].data));
   }
   }
@@ -154,6 +159,12 @@ static void gather_list(run *r, const sp_call *call) {
   r->n_listed += (size_t)n;
 }
 
+/* As certify/host/host_cache.c does it. */
+static void gather_truncation(run *r, sp_status status) {
+  if (status == SP_LOST) r->outputs->visible[r->n_listed++] = SP_LOST;
+  r->outputs->n_visible[r->n_lists++] = status == SP_LOST ? 1 : 0;
+}
+
 static void gather(run *r, const sp_call *call, size_t n_rows) {
   if (call->kind == SP_CALL_VISIBLE) {
     gather_list(r, call);
@@ -181,8 +192,12 @@ static bool put(run *r, sp_call *call, size_t n_rows) {
     if (sp_fp_changed(before, after, text, sizeof text))
       accuse(r->incident, SP_INCIDENT_FP_STATE, "%s", text);
     check_memory(r, call, status);
-    check_status(r, status);
-    if (status == SP_OK) gather(r, call, n_rows);
+    if (call->kind == SP_CALL_TRUNCATE && (status == SP_OK || status == SP_LOST)) {
+      gather_truncation(r, status);
+    } else {
+      check_status(r, status);
+      if (status == SP_OK) gather(r, call, n_rows);
+    }
   }
   lock(room, call);
   return ok;
@@ -190,7 +205,8 @@ static bool put(run *r, sp_call *call, size_t n_rows) {
 
 /* ---- a whole case ---- */
 
-static bool put_step(run *r, const sp_cache_step *step) {
+static bool put_step(run *r, size_t index) {
+  const sp_cache_step *step = &r->c->script[index];
   sp_call call;
   size_t n_rows = 1;
   if (step->kind == SP_STEP_APPEND) {
@@ -198,10 +214,13 @@ static bool put_step(run *r, const sp_cache_step *step) {
     r->n_tokens += step->n_tokens;
     n_rows = step->n_tokens;
   } else if (step->kind == SP_STEP_ATTEND) {
-    sp_call_attend(&call, r->c, r->n_tokens - 1);
+    sp_call_attend(&call, r->c, sp_case_attend_token(r->c, index));
+  } else if (step->kind == SP_STEP_TRUNCATE) {
+    sp_call_truncate(&call, step->n_tokens);
   } else {
     sp_call_visible(&call, r->n_tokens + 1);
   }
+  sp_call_of(&call, step->sequence);
   return put(r, &call, n_rows);
 }
 
@@ -213,7 +232,7 @@ static bool put_stream(run *r) {
     accuse(r->incident, SP_INCIDENT_STATUS, "open gave no cache");
   bool ok = true;
   for (size_t s = 0; ok && s < r->c->n_steps && r->incident->kind == SP_INCIDENT_NONE; s++)
-    ok = put_step(r, &r->c->script[s]);
+    ok = put_step(r, s);
   if (r->cache != NULL) r->kernel->cache->close(r->cache);
   return ok;
 }

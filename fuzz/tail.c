@@ -82,7 +82,7 @@ void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYT
                                               SP_STEP_APPEND,  SP_STEP_ATTEND, SP_STEP_ATTEND,
                                               SP_STEP_VISIBLE, SP_STEP_VISIBLE};
   size_t code = bytes[1] | (size_t)bytes[2] << 8;
-  *step = (sp_cache_step){kinds[bytes[0] % 8], 0, false};
+  *step = (sp_cache_step){.kind = kinds[bytes[0] % 8]};
   if (step->kind != SP_STEP_APPEND) return;
   step->with_queries = bytes[0] % 8 != 3;
   step->n_tokens = 1 + code % SMALL_BLOCK;

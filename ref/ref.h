@@ -91,8 +91,9 @@ bool sp_ref_cache_append(sp_ref_cache *cache, uint64_t n_tokens);
 typedef struct sp_ref_rope {
   size_t dims;      /* the first elements of q and k, an even number of them; 0 = no rotation */
   bool interleaved; /* pairs (2i, 2i + 1) instead of (i, i + dims/2) */
-  bool in_cache; /* positions are ranks among what `mask` shows; otherwise they are pos_q, pos_k */
-  double base;   /* >= 1 */
+  bool in_cache;  /* positions are ranks among what `mask` shows; otherwise they are pos_q, pos_k */
+  double base;    /* >= 1 */
+  uint64_t reach; /* the largest position that a kernel may meet; for error bounds only */
 } sp_ref_rope;
 
 /* ---- one attention row (ref/row.c): SM, AT, AL ---- */

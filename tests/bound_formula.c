@@ -51,6 +51,27 @@ static real distance(const sp_ref_row_input *in, size_t j) {
   return fabsl((real)in->pos_q - pos_k);
 }
 
+/* A pair: n_q n_k, and what its angle may be off by. */
+static real pair_of(const sp_class *cls, const sp_ref_row_input *in, size_t j, size_t i, real *off,
+                    bool *flushed, sp_bound_types types) {
+  const sp_ref_rope *rope = &in->rope;
+  const size_t a = rope->interleaved ? 2 * i : i,
+               b = rope->interleaved ? a + 1 : i + rope->dims / 2;
+  const double *q = in->q, *k = in->k + j * in->k_stride;
+  const real e = 2 * (real)i / (real)rope->dims * logl((real)rope->base);
+  *off = (real)rope->reach * expl(-e) * expm1l((8 + 4 * e) * prime(cls->u_angle));
+  *flushed = subnormal(q[a], types.q) || subnormal(q[b], types.q) || subnormal(k[a], types.kv) ||
+             subnormal(k[b], types.kv);
+  return hypotl(q[a], q[b]) * hypotl(k[a], k[b]);
+}
+
+/* (1 + 2 rho)^3 e^(2 u_rk'), as a logarithm */
+static real rotations(const sp_class *cls) {
+  const real u = prime(cls->u), u_t = prime(fmax(cls->u, cls->u_angle));
+  const real rho = (1 + 3 * u_t) * expl(2 * u) - 1;
+  return 3 * log1pl(2 * rho) + 2 * prime(cls->u_rk);
+}
+
 /* a_j */
 static real logit_error(const sp_class *cls, sp_bound_types types, const sp_ref_row_input *in,
                         size_t j, real x) {
@@ -59,13 +80,24 @@ static real logit_error(const sp_class *cls, sp_bound_types types, const sp_ref_
   real r_32 = cls->u > 0x1p-24, d = (real)in->d_head;
   bool given = in->logits != NULL, pair = j == in->n_kv;
   real size = 0, sum_k = 0, sum_q = 0, flushed = 0;
+  const size_t rotated = pair || given ? 0 : in->rope.dims;
+  real turned = 0, turn = in->rope.dims > 0 ? 2 : 1;
+  for (size_t i = 0; i < rotated / 2; i++) {
+    real off;
+    bool vanishes;
+    const real product = scale * pair_of(cls, in, j, i, &off, &vanishes, types);
+    size += product;
+    turned += product * fminl(3 * off, 2);
+    if (vanishes) flushed += 2 * product;
+  }
   for (size_t c = 0; c < in->d_head && !given; c++) {
     const double *k = pair ? in->bias_k : in->k + j * in->k_stride;
     real product = fabsl((real)in->q[c] * (real)k[c]) * scale;
-    size += product;
+    if (c >= rotated) size += product;
     sum_k += fabsl((real)k[c]);
     sum_q += fabsl((real)in->q[c]);
-    if (subnormal(in->q[c], types.q) || subnormal(k[c], types.kv)) flushed += product;
+    if (subnormal(in->q[c], types.q) || subnormal(k[c], types.kv))
+      flushed += c >= rotated ? product : 0;
   }
   if (given) {
     size = scale * fabsl((real)in->logits[j]);
@@ -77,8 +109,13 @@ static real logit_error(const sp_class *cls, sp_bound_types types, const sp_ref_
     a = n > 0 ? size * expm1l(n * u) + 2 * eta : 0;
   } else {
     real cost = (d + 2 + r_q + r_k) * u + prime(cls->u_qk);
-    real once = 2 * d * eta + (2 * eta + eta_of(cls, cls->u_qk)) * sum_k + eta * sum_q;
-    a = size * expm1l(cost) + expl(cost) * (fmaxl(1, scale) * once + eta);
+    real once =
+        2 * d * eta + turn * (2 * eta + eta_of(cls, cls->u_qk)) * sum_k + turn * eta * sum_q;
+    if (in->rope.dims > 0) {
+      cost += rotations(cls);
+      once += (24 * eta + 8 * eta_of(cls, cls->u_rk)) * (sum_k + sum_q + d);
+    }
+    a = turned + size * expm1l(cost) + expl(cost) * (fmaxl(1, scale) * once + eta);
   }
   if (cls->flush_inputs) a += subnormal(in->scale, SP_F32) ? size : flushed;
   if (in->softcap > 0 && !isinf(in->softcap)) {

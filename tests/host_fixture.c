@@ -73,10 +73,10 @@ void host_attention(sp_case *c) {
 }
 
 void host_stream(sp_case *c) {
-  static const sp_cache_step script[] = {{SP_STEP_APPEND, 3, true},  {SP_STEP_VISIBLE, 0, false},
-                                         {SP_STEP_APPEND, 1, true},  {SP_STEP_ATTEND, 0, false},
-                                         {SP_STEP_APPEND, 2, false}, {SP_STEP_APPEND, 4, true},
-                                         {SP_STEP_VISIBLE, 0, false}};
+  static const sp_cache_step script[] = {
+      {SP_STEP_APPEND, 3, true, 0},  {SP_STEP_VISIBLE, 0, false, 0}, {SP_STEP_APPEND, 1, true, 0},
+      {SP_STEP_ATTEND, 0, false, 0}, {SP_STEP_APPEND, 2, false, 0},  {SP_STEP_APPEND, 4, true, 0},
+      {SP_STEP_VISIBLE, 0, false, 0}};
   sp_case_init(c, SP_OP_CACHE);
   c->n_kv = c->n_q = 10;
   c->n_heads = 4;

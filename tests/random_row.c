@@ -205,9 +205,11 @@ static void rotate(sp_random_row *row, uint64_t *state) {
   in->mask.causal = true;
   if (coin(state)) in->softcap = PICK(state, 5, 30);
   in->pos_q = (int64_t)sp_random_below(state, in->rope.in_cache ? n : n + 2); /* a token's own */
+  in->rope.reach = (uint64_t)in->pos_q;
   if (in->rope.in_cache) return;
   in->pos_k = row->pos_k;
   in->pos_q += offset;
+  in->rope.reach = (uint64_t)in->pos_q;
   for (size_t j = 0; j < n; j++) row->pos_k[j] = (int64_t)j + (j < 3 && coin(state) ? 0 : offset);
 }
 

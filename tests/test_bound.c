@@ -76,7 +76,10 @@ static const char *const classes[] = {"w-deep",
                                       "w-deep:exp=-12,tile=4",
                                       "w-deep:u=f64",
                                       "w-deep:flush=both",
-                                      "w-seq:u=f16,flush=in,p=f16"};
+                                      "w-seq:u=f16,flush=in,p=f16",
+                                      "w-deep:angle=f32",
+                                      "w-seq:rk=bf16",
+                                      "w-deep:u=f64,angle=f32,rk=f16"};
 
 static const sp_bound_types type_pairs[] = {{SP_F32, SP_F32}, {SP_BF16, SP_BF16}, {SP_F32, SP_F16}};
 

@@ -59,9 +59,9 @@ static void attention_case(sp_case *c) {
   count_up(&c->key_bias, 0);
 }
 
-static const sp_cache_step steps[] = {{SP_STEP_APPEND, 2, true},  {SP_STEP_ATTEND, 1, true},
-                                      {SP_STEP_APPEND, 2, false}, {SP_STEP_VISIBLE, 0, false},
-                                      {SP_STEP_APPEND, 1, true},  {SP_STEP_ATTEND, 1, true}};
+static const sp_cache_step steps[] = {{SP_STEP_APPEND, 2, true, 0},  {SP_STEP_ATTEND, 1, true, 0},
+                                      {SP_STEP_APPEND, 2, false, 0}, {SP_STEP_VISIBLE, 0, false, 0},
+                                      {SP_STEP_APPEND, 1, true, 0},  {SP_STEP_ATTEND, 1, true, 0}};
 
 static void cache_case(sp_case *c) {
   sp_case_init(c, SP_OP_CACHE);
@@ -161,6 +161,22 @@ BREAK(empty_append, c->script[4].n_tokens = 0)
 BREAK(early_attend, c->script[0].kind = SP_STEP_ATTEND)
 BREAK(unknown_step, c->script[3].kind = (sp_cache_step_kind)7)
 BREAK(asks_nothing, c->n_steps = 1; c->script[0].with_queries = false)
+BREAK(batches_beyond_window, c->n_evict = 4)
+BREAK(many_sequences, c->n_sequences = 1025)
+BREAK(position_without_rope, c->position = SP_POSITION_ABS)
+BREAK(rope_without_position, c->rope_dims = 2)
+BREAK(odd_rope, c->position = SP_POSITION_CACHE; c->rope_base = 2; c->rope_dims = 1)
+BREAK(long_rope, c->position = SP_POSITION_CACHE; c->rope_base = 2; c->rope_dims = 4)
+BREAK(low_base, c->position = SP_POSITION_CACHE; c->rope_base = 0.5; c->rope_dims = 2)
+BREAK(nan_base, c->position = SP_POSITION_CACHE; c->rope_base = NAN; c->rope_dims = 2)
+BREAK(unknown_position, c->position = 3)
+BREAK(unknown_pairing, c->rope_pairing = 2)
+BREAK(foreign_rope, c->rope_dims = 2)
+BREAK(foreign_undo, c->n_undo = 2)
+BREAK(no_such_sequence, c->script[2].sequence = 1)
+BREAK(takes_back_none, c->script[3].kind = SP_STEP_TRUNCATE)
+BREAK(takes_back_too_many, c->script[3].kind = SP_STEP_TRUNCATE; c->script[3].n_tokens = 5)
+BREAK(attends_after_all_is_gone, c->n_sequences = 2; c->script[5].sequence = 1)
 BREAK(unknown_op, c->op = SP_N_OPS)
 
 static const struct {
@@ -223,6 +239,22 @@ static const struct {
     {early_attend, CACHE, "script: attends"},
     {unknown_step, CACHE, "script: unknown"},
     {asks_nothing, CACHE, "script: asks for nothing"},
+    {batches_beyond_window, CACHE, "n_evict"},
+    {many_sequences, CACHE, "n_sequences"},
+    {position_without_rope, CACHE, "rope_dims"},
+    {rope_without_position, CACHE, "rope_dims"},
+    {odd_rope, CACHE, "rope_dims"},
+    {long_rope, CACHE, "rope_dims"},
+    {low_base, CACHE, "rope_base"},
+    {nan_base, CACHE, "rope_base"},
+    {unknown_position, CACHE, "position"},
+    {unknown_pairing, CACHE, "rope_pairing"},
+    {foreign_rope, SOFTMAX | ATTENTION, "position"},
+    {foreign_undo, SOFTMAX | ATTENTION, "n_sequences"},
+    {no_such_sequence, CACHE, "script"},
+    {takes_back_none, CACHE, "script"},
+    {takes_back_too_many, CACHE, "script"},
+    {attends_after_all_is_gone, CACHE, "script"},
     {unknown_op, ANY, "op"},
 };
 
@@ -364,7 +396,7 @@ START_TEST(test_options_elsewhere) {
   ck_assert_uint_eq(sp_case_options(&c) & SP_OPT_NONFINITE, SP_OPT_NONFINITE);
   /* … unless those outputs are not wanted: token 4 sees 0, 2, 3 and 4. */
   c.script[0].with_queries = false;
-  c.script[1] = (sp_cache_step){SP_STEP_VISIBLE, 0, false};
+  c.script[1] = (sp_cache_step){SP_STEP_VISIBLE, 0, false, 0};
   ck_assert_uint_eq(sp_case_options(&c) & SP_OPT_NONFINITE, 0);
   sp_case_clear(&c);
 }

@@ -56,8 +56,8 @@ START_TEST(lists_are_explained) {
   c.script = calloc(24, sizeof *c.script);
   ck_assert(c.script != NULL && sp_outputs_init(&outputs, &c));
   for (size_t s = 0; s < 24; s++)
-    c.script[s] = s % 2 ? (sp_cache_step){SP_STEP_VISIBLE, 0, false}
-                        : (sp_cache_step){SP_STEP_APPEND, 1, false};
+    c.script[s] = s % 2 ? (sp_cache_step){SP_STEP_VISIBLE, 0, false, 0}
+                        : (sp_cache_step){SP_STEP_APPEND, 1, false, 0};
   sp_outputs_clear(&outputs);
   ck_assert(sp_outputs_init(&outputs, &c));
   ck_assert(sp_ref_cache_init(&cache, t->pinned, t->window, t->first));

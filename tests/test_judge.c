@@ -386,11 +386,11 @@ static void stream_case(sp_case *c, uint64_t first_token) {
   ck_assert(sp_array_alloc(&c->q, SP_F32, 9));
   ck_assert(sp_array_alloc(&c->k, SP_F32, 9));
   ck_assert(sp_array_alloc(&c->v, SP_F32, 9));
-  static const sp_cache_step script[] = {{SP_STEP_VISIBLE, 0, false},
-                                         {SP_STEP_APPEND, 3, false},
-                                         {SP_STEP_VISIBLE, 0, false},
-                                         {SP_STEP_APPEND, 6, false},
-                                         {SP_STEP_VISIBLE, 0, false}};
+  static const sp_cache_step script[] = {{SP_STEP_VISIBLE, 0, false, 0},
+                                         {SP_STEP_APPEND, 3, false, 0},
+                                         {SP_STEP_VISIBLE, 0, false, 0},
+                                         {SP_STEP_APPEND, 6, false, 0},
+                                         {SP_STEP_VISIBLE, 0, false, 0}};
   c->n_steps = sizeof script / sizeof script[0];
   c->script = malloc(sizeof script);
   ck_assert(c->script != NULL);

@@ -24,13 +24,15 @@ typedef struct sp_array {
 typedef enum sp_cache_step_kind {
   SP_STEP_APPEND,
   SP_STEP_ATTEND,
-  SP_STEP_VISIBLE
+  SP_STEP_VISIBLE,
+  SP_STEP_TRUNCATE
 } sp_cache_step_kind;
 
 typedef struct sp_cache_step {
   sp_cache_step_kind kind;
-  size_t n_tokens;   /* append: tokens of the block */
+  size_t n_tokens;   /* append: tokens of the block; truncate: tokens to take back */
   bool with_queries; /* append: ask for the output of each token */
+  size_t sequence;   /* which stream; 0 unless the cache has more than one */
 } sp_cache_step;
 
 /* Where the tensors of the call lie. (KC-5) */
@@ -43,8 +45,9 @@ typedef struct sp_layout {
 
 /* Softmax: n_q rows of n_kv logits; batch and heads are 1.
  * Attention: as sp_attention_call.
- * Cache: a stream of n_kv tokens; n_q = n_kv queries, one per token; batch 1; the script says in
- * which blocks they are appended and what is asked. */
+ * Cache: n_kv tokens; n_q = n_kv queries, one per token; batch 1. The script says in which blocks
+ * and to which sequences they are appended, and what is asked: each append takes the tokens that
+ * come next, also after a truncation, so that a number may come to stand for another token. */
 typedef struct sp_case {
   sp_op op;
   const char *generator; /* a name from sp_generators, or "file" */
@@ -55,6 +58,12 @@ typedef struct sp_case {
   float scale, softcap;
   bool causal;
   uint64_t window, n_sink_tokens, first_token;
+  size_t n_sequences;       /* cache; 0 means 1 */
+  uint64_t n_evict, n_undo; /* cache; as in sp_cache_config */
+  uint32_t position;        /* SP_POSITION_… */
+  uint32_t rope_pairing;    /* SP_ROPE_… */
+  size_t rope_dims;
+  double rope_base;
   bool want_weights, want_lse_keys, want_lse_total;
   uint32_t n_threads;
   sp_array logits;     /* [n_q][n_kv], softmax only */
@@ -98,7 +107,9 @@ typedef struct sp_outputs {
   sp_array values;   /* softmax: weights[n_q][n_kv]; else out[n_batch][n_out][n_heads][d_value] */
   sp_array lse_keys; /* [n_batch][n_out][n_heads] */
   sp_array lse_total;
-  uint64_t *visible; /* cache: the lists that the script asks for, one after another */
+  uint64_t *visible; /* cache: the lists that the script asks for, one after another. A truncation
+                        answers with a list too: none where it was carried out, SP_LOST alone where
+                        tokens were lost */
   size_t *n_visible; /* … and the length of each; n_visible[n_lists] */
   size_t n_lists;
 } sp_outputs;
@@ -112,6 +123,10 @@ typedef struct sp_case_values {
   double *logits, *q, *k, *v, *sink_logit, *key_bias, *alibi_slope, *bias_k, *bias_v;
   size_t n_out;         /* rows per (batch, head) */
   size_t *output_token; /* cache: [n_out] token of each output row; NULL otherwise */
+  size_t *output_index; /* … and its index in its sequence */
+  int64_t **output_pos; /* … and the indices of all tokens as it sees them, INT64_MAX for those of
+                           another sequence or taken back; NULL: token j has index j */
+  int64_t *pos;         /* all of these */
 } sp_case_values;
 
 bool sp_case_values_init(sp_case_values *values, const sp_case *c);

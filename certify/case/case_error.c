@@ -8,10 +8,14 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "certify/case/sequence.h"
+
 /* Elements of the largest array or output that a case may have: half a GiB of binary64. */
-#define MAX_COUNT   ((size_t)1 << 26)
-#define MAX_ROW_PAD 4096u /* a page of the smallest element */
-#define MAX_THREADS 1024u
+#define MAX_COUNT     ((size_t)1 << 26)
+#define MAX_ROW_PAD   4096u /* a page of the smallest element */
+#define MAX_THREADS   1024u
+#define MAX_SEQUENCES 1024u
+#define MAX_BASE      0x1p40
 
 /* a * b * c * d, or SIZE_MAX when that is more than any case may have. */
 static size_t product(size_t a, size_t b, size_t c, size_t d) {
@@ -104,29 +108,65 @@ static const char *positions_error(const sp_case *c) {
   return error;
 }
 
-static const char *script_error(const sp_case *c) {
-  size_t n_appended = 0;
-  size_t n_out = 0;
-  size_t n_listed = 0;
-  for (size_t s = 0; s < c->n_steps; s++) {
-    const sp_cache_step *step = &c->script[s];
-    if (step->kind == SP_STEP_APPEND) {
-      if (step->n_tokens == 0) return "script: an append of no tokens";
-      if (step->n_tokens > c->n_kv - n_appended) return "script: longer than the stream";
-      n_appended += step->n_tokens;
-      if (step->with_queries) n_out += step->n_tokens;
-    } else if (step->kind == SP_STEP_ATTEND) {
-      if (n_appended == 0) return "script: attends before the first token";
-      n_out++;
-    } else if (step->kind == SP_STEP_VISIBLE) {
-      n_listed += n_appended + 1;
-    } else {
-      return "script: unknown step";
-    }
-    if (product(n_out, c->n_heads, c->d_value, 1) > MAX_COUNT) return "script: asks for too much";
-    if (n_listed > MAX_COUNT) return "script: asks for too much";
+/* What the steps of a script have asked for so far. */
+typedef struct walk {
+  sp_sequence *sequence;
+  size_t n_appended, n_out, n_listed, n_truncated;
+} walk;
+
+static const char *step_error(const sp_case *c, const sp_cache_step *step, walk *w) {
+  if (step->sequence >= sp_case_sequences(c)) return "script: a sequence that the cache has not";
+  sp_sequence *sequence = &w->sequence[step->sequence];
+  switch (step->kind) {
+  case SP_STEP_APPEND:
+    if (step->n_tokens == 0) return "script: an append of no tokens";
+    if (step->n_tokens > c->n_kv - w->n_appended) return "script: longer than the stream";
+    w->n_appended += step->n_tokens;
+    if (step->with_queries) w->n_out += step->n_tokens;
+    sp_sequence_append(sequence, c, step->n_tokens);
+    break;
+  case SP_STEP_ATTEND:
+    if (sequence->length == 0) return "script: attends before the first token";
+    w->n_out++;
+    break;
+  case SP_STEP_VISIBLE:
+    w->n_listed += w->n_appended + 1;
+    break;
+  case SP_STEP_TRUNCATE:
+    if (sp_sequence_truncate(sequence, c, step->n_tokens) == SP_INVALID)
+      return "script: takes back no token, or more than there are";
+    w->n_truncated++;
+    w->n_listed++;
+    break;
+  default:
+    return "script: unknown step";
   }
-  return n_out == 0 && n_listed == 0 ? "script: asks for nothing" : NULL;
+  if (product(w->n_out, c->n_heads, c->d_value, 1) > MAX_COUNT) return "script: asks for too much";
+  if (product(w->n_truncated + sp_case_sequences(c), c->n_kv, 8, 1) > MAX_COUNT)
+    return "script: takes back too often";
+  return w->n_listed > MAX_COUNT ? "script: asks for too much" : NULL;
+}
+
+static const char *script_error(const sp_case *c) {
+  walk w = {.sequence = calloc(sp_case_sequences(c), sizeof *w.sequence)};
+  const char *error = w.sequence == NULL ? "script: out of memory" : NULL;
+  for (size_t s = 0; s < c->n_steps && error == NULL; s++) error = step_error(c, &c->script[s], &w);
+  free(w.sequence);
+  if (error != NULL) return error;
+  return w.n_out == 0 && w.n_listed == 0 ? "script: asks for nothing" : NULL;
+}
+
+/* spec: EV-10, EV-11, NU-4 */
+static const char *rope_error(const sp_case *c) {
+  if (c->position > SP_POSITION_CACHE) return "position: unknown";
+  if (c->rope_pairing > SP_ROPE_INTERLEAVED) return "rope_pairing: unknown";
+  if ((c->rope_dims > 0) != (c->position != SP_POSITION_NONE))
+    return "rope_dims: 0 exactly without a position";
+  if (c->rope_dims % 2 != 0 || c->rope_dims > c->d_head)
+    return "rope_dims: must be even and at most d_head";
+  if (c->rope_dims > 0 && !(c->rope_base >= 1 && c->rope_base <= MAX_BASE))
+    return "rope_base: must be 1 to 2^40";
+  return NULL;
 }
 
 static const char *softmax_error(const sp_case *c) {
@@ -170,9 +210,14 @@ static const char *attention_error(const sp_case *c) {
 
 static const char *cache_error(const sp_case *c) {
   if (c->n_kv == 0 || c->n_q != c->n_kv) return "n_q: a stream has one query for each token";
-  if (c->n_batch != 1) return "n_batch: a cache holds one stream";
+  if (c->n_batch != 1) return "n_batch: a cache has none";
   if (c->window > MAX_COUNT || c->n_sink_tokens > MAX_COUNT - (size_t)c->window)
     return "window: a cache of that size is too large";
+  if (c->n_evict > c->window) return "n_evict: must be at most the window";
+  if (c->n_undo > MAX_COUNT) return "n_undo: too large";
+  if (c->n_sequences > MAX_SEQUENCES) return "n_sequences: too many";
+  const char *error = rope_error(c);
+  if (error != NULL) return error;
   if (c->first_token > UINT64_MAX - c->n_kv) return "first_token: the last token has no index";
   if (c->script == NULL || c->n_steps == 0) return "script: a stream needs one";
   return script_error(c);
@@ -188,6 +233,10 @@ static const char *foreign_error(const sp_case *c) {
   if (c->op != SP_OP_CACHE) {
     if (c->script || c->n_steps != 0) return "script: only a cache has one";
     if (c->first_token != 0) return "first_token: only a cache has it";
+    if (c->n_sequences != 0 || c->n_evict != 0 || c->n_undo != 0)
+      return "n_sequences, n_evict, n_undo: only a cache has them";
+    if (c->position != 0 || c->rope_pairing != 0 || c->rope_dims != 0)
+      return "position, rope_pairing, rope_dims: only a cache has them";
   }
   if (c->op == SP_OP_CACHE && c->key_bias.bits) return "key_bias: a cache has none";
   return NULL;

@@ -9,6 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool is_zero(const sp_case *c, const sp_field *field) {
+  static const size_t bytes[] = {[SP_FIELD_SIZE] = sizeof(size_t),
+                                 [SP_FIELD_U64] = 8,
+                                 [SP_FIELD_U32] = 4,
+                                 [SP_FIELD_BOOL] = sizeof(bool),
+                                 [SP_FIELD_F32] = 4,
+                                 [SP_FIELD_F64] = 8,
+                                 [SP_FIELD_DTYPE] = 4};
+  const char *at = (const char *)c + field->offset;
+  for (size_t i = 0; i < bytes[field->kind]; i++)
+    if (at[i] != 0) return false;
+  return true;
+}
+
 static void write_field(FILE *file, const sp_case *c, const sp_field *field) {
   const char *at = (const char *)c + field->offset;
   size_t size = 0;
@@ -22,6 +36,7 @@ static void write_field(FILE *file, const sp_case *c, const sp_field *field) {
     fprintf(file, "%zu\n", size);
     return;
   case SP_FIELD_U64:
+  case SP_FIELD_F64:
     memcpy(&u64, at, sizeof u64);
     fprintf(file, "0x%" PRIx64 "\n", u64);
     return;
@@ -83,12 +98,14 @@ static void write_script(FILE *file, const sp_case *c) {
   if (c->script == NULL) return;
   fprintf(file, "script = %zu\n", c->n_steps);
   for (size_t s = 0; s < c->n_steps; s++) {
+    static const char *const names[] = {"append", "attend", "visible", "truncate"};
     const sp_cache_step *step = &c->script[s];
-    if (step->kind == SP_STEP_APPEND) {
-      fprintf(file, "  append %zu%s\n", step->n_tokens, step->with_queries ? " queries" : "");
-    } else {
-      fprintf(file, "  %s\n", step->kind == SP_STEP_ATTEND ? "attend" : "visible");
-    }
+    bool counted = step->kind == SP_STEP_APPEND || step->kind == SP_STEP_TRUNCATE;
+    fprintf(file, "  %s", names[step->kind]);
+    if (counted) fprintf(file, " %zu", step->n_tokens);
+    if (step->kind == SP_STEP_APPEND && step->with_queries) fprintf(file, " queries");
+    if (step->sequence > 0) fprintf(file, " of %zu", step->sequence);
+    fprintf(file, "\n");
   }
 }
 
@@ -103,7 +120,8 @@ bool sp_case_write(const sp_case *c, const char *path, char *error, size_t capac
   if (c->clause[0] != '\0') fprintf(file, "clause = %s\n", c->clause); /* unknown in a file */
   size_t n = 0;
   const sp_field *fields = sp_casefile_fields(&n);
-  for (size_t i = 0; i < n; i++) write_field(file, c, &fields[i]);
+  for (size_t i = 0; i < n; i++)
+    if (!fields[i].later || !is_zero(c, &fields[i])) write_field(file, c, &fields[i]);
   const sp_array_field *arrays = sp_casefile_arrays(&n);
   for (size_t i = 0; i < n; i++)
     write_array(file, arrays[i].name, (const sp_array *)((const char *)c + arrays[i].offset));

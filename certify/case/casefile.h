@@ -14,6 +14,7 @@ typedef enum sp_field_kind {
   SP_FIELD_U32,  /* decimal */
   SP_FIELD_BOOL, /* 0 or 1 */
   SP_FIELD_F32,  /* the bits of a float, hex */
+  SP_FIELD_F64,  /* … of a double */
   SP_FIELD_DTYPE /* a name */
 } sp_field_kind;
 
@@ -21,6 +22,7 @@ typedef struct sp_field {
   const char *name;
   sp_field_kind kind;
   size_t offset; /* in sp_case */
+  bool later;    /* older files lack it: written only when it is not 0 */
 } sp_field;
 
 typedef struct sp_array_field {

@@ -6,9 +6,11 @@
 const char *const sp_op_names[SP_N_OPS] = {"softmax", "attention", "cache"};
 
 #define FIELD(kind, name)                                                                          \
-  { #name, kind, offsetof(sp_case, name) }
+  { #name, kind, offsetof(sp_case, name), false }
+#define LATER(kind, name)                                                                          \
+  { #name, kind, offsetof(sp_case, name), true }
 #define LAYOUT(kind, name)                                                                         \
-  { #name, kind, offsetof(sp_case, layout) + offsetof(sp_layout, name) }
+  { #name, kind, offsetof(sp_case, layout) + offsetof(sp_layout, name), false }
 #define ARRAY(name)                                                                                \
   { #name, offsetof(sp_case, name) }
 
@@ -24,8 +26,12 @@ static const sp_field fields[] = {
     FIELD(SP_FIELD_U64, first_token),    FIELD(SP_FIELD_BOOL, want_weights),
     FIELD(SP_FIELD_BOOL, want_lse_keys), FIELD(SP_FIELD_BOOL, want_lse_total),
     FIELD(SP_FIELD_U32, n_threads),      FIELD(SP_FIELD_SIZE, bias_rows),
-    LAYOUT(SP_FIELD_BOOL, head_major),   LAYOUT(SP_FIELD_U32, row_pad),
-    LAYOUT(SP_FIELD_BOOL, guard_before), LAYOUT(SP_FIELD_U32, misalign),
+    LATER(SP_FIELD_SIZE, n_sequences),   LATER(SP_FIELD_U64, n_evict),
+    LATER(SP_FIELD_U64, n_undo),         LATER(SP_FIELD_U32, position),
+    LATER(SP_FIELD_U32, rope_pairing),   LATER(SP_FIELD_SIZE, rope_dims),
+    LATER(SP_FIELD_F64, rope_base),      LAYOUT(SP_FIELD_BOOL, head_major),
+    LAYOUT(SP_FIELD_U32, row_pad),       LAYOUT(SP_FIELD_BOOL, guard_before),
+    LAYOUT(SP_FIELD_U32, misalign),
 };
 
 static const sp_array_field arrays[] = {

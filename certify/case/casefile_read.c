@@ -127,26 +127,49 @@ static bool read_positions(reader *r, int64_t **positions, size_t *count, span n
   return read_words(r, *positions, sizeof **positions, *count);
 }
 
+static bool read_number(reader *r, span word, size_t *number) {
+  uint64_t n = 0;
+  if (!sp_parse_u64(word.text, word.length, &n)) return fail(r, word, "is no number of tokens");
+  *number = n < SIZE_MAX ? (size_t)n : SIZE_MAX;
+  return true;
+}
+
+static bool step_kind(span word, sp_cache_step_kind *kind) {
+  static const char *const names[] = {"append", "attend", "visible", "truncate"};
+  for (int i = 0; i < 4; i++) {
+    if (!is(word, names[i])) continue;
+    *kind = (sp_cache_step_kind)i;
+    return true;
+  }
+  return false;
+}
+
+/* "append 3 queries of 1": what the kind does not have may not be there. */
 static bool read_step(reader *r, sp_cache_step *step) {
   span line = {"", 0};
   if (!next_line(r, &line)) return fail(r, line, "file ends inside the script");
-  span kind = next_word(&line);
-  span what = kind;
-  *step = (sp_cache_step){SP_STEP_VISIBLE, 0, false};
-  if (is(kind, "append")) {
-    uint64_t n = 0;
-    what = next_word(&line);
-    if (!sp_parse_u64(what.text, what.length, &n)) return fail(r, what, "is no number of tokens");
-    what = next_word(&line);
-    *step =
-        (sp_cache_step){SP_STEP_APPEND, n < SIZE_MAX ? (size_t)n : SIZE_MAX, is(what, "queries")};
-    if (what.length > 0 && !step->with_queries) return fail(r, what, "is not 'queries'");
-  } else if (is(kind, "attend") || is(kind, "visible")) {
-    if (is(kind, "attend")) *step = (sp_cache_step){SP_STEP_ATTEND, 1, true};
-  } else {
-    return fail(r, kind, "is no step");
+  span kind = next_word(&line), word = kind;
+  *step = (sp_cache_step){.kind = SP_STEP_VISIBLE};
+  if (!step_kind(word, &step->kind)) return fail(r, word, "is no step");
+  if (step->kind == SP_STEP_ATTEND) step->n_tokens = 1;
+  step->with_queries = step->kind == SP_STEP_ATTEND;
+  bool counted = step->kind == SP_STEP_APPEND || step->kind == SP_STEP_TRUNCATE;
+  if (counted && !read_number(r, next_word(&line), &step->n_tokens)) return false;
+  word = next_word(&line);
+  if (step->kind == SP_STEP_APPEND && is(word, "queries")) {
+    step->with_queries = true;
+    word = next_word(&line);
   }
-  return next_word(&line).length == 0 || fail(r, kind, "has something after its end");
+  if (is(word, "of")) {
+    uint64_t n = 0;
+    word = next_word(&line);
+    if (!sp_parse_u64(word.text, word.length, &n)) return fail(r, word, "is no number");
+    step->sequence = n < SIZE_MAX ? (size_t)n : SIZE_MAX;
+    word = next_word(&line);
+  }
+  if (word.length == 0) return true;
+  if (step->kind == SP_STEP_APPEND && !step->with_queries) return fail(r, word, "is not 'queries'");
+  return fail(r, kind, "has something after its end");
 }
 
 static bool read_script(reader *r, span name, span line) {
@@ -190,7 +213,8 @@ static bool read_scalar(reader *r, const sp_field *field, span value) {
   if (field->kind == SP_FIELD_BOOL && number > 1) return fail(r, value, "is neither 0 nor 1");
   if (field->kind == SP_FIELD_SIZE && size != number) return fail(r, value, "is too large");
   if (field->kind == SP_FIELD_SIZE) memcpy(at, &size, sizeof size);
-  if (field->kind == SP_FIELD_U64) memcpy(at, &number, sizeof number);
+  if (field->kind == SP_FIELD_U64 || field->kind == SP_FIELD_F64)
+    memcpy(at, &number, sizeof number);
   if (field->kind == SP_FIELD_BOOL) memcpy(at, &flag, sizeof flag);
   if (narrow) memcpy(at, &u32, sizeof u32);
   return true;

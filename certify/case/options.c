@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "certify/case/sequence.h"
+
 static double load(const sp_array *array, size_t index) {
   return sp_ref_load(array->dtype, array->bits, index);
 }
@@ -66,20 +68,50 @@ static bool sees(const sp_case *c, size_t i, size_t j) {
   return sp_ref_visible(&mask, pos_q, pos_k) && !bias_masks(c, i, j);
 }
 
-/* Some output of the stream sees token j. */
-static bool stream_sees(const sp_case *c, size_t j) {
-  const sp_ref_mask mask = {true, c->window, c->n_sink_tokens};
-  size_t n = 0;
-  for (size_t s = 0; s < c->n_steps; s++) {
-    const sp_cache_step *step = &c->script[s];
-    if (step->kind == SP_STEP_ATTEND && n > 0 && sp_ref_visible(&mask, (int64_t)n - 1, (int64_t)j))
-      return true;
-    if (step->kind != SP_STEP_APPEND) continue;
-    for (size_t t = n; step->with_queries && t < n + step->n_tokens; t++)
-      if (sp_ref_visible(&mask, (int64_t)t, (int64_t)j)) return true;
-    n += step->n_tokens;
+/* Where token j of a case is while the script is walked. */
+typedef struct whereabouts {
+  bool there;
+  size_t sequence;
+  uint64_t index;
+} whereabouts;
+
+static bool sees_token(const sp_case *c, size_t sequence, uint64_t t, const whereabouts *at) {
+  const sp_ref_mask mask = sp_sequence_mask(c, t);
+  return at->there && at->sequence == sequence &&
+         sp_ref_visible(&mask, (int64_t)t, (int64_t)at->index);
+}
+
+/* One step, of which the tokens of an append are numbers *n and up; true when an output of it sees
+ * token j. */
+static bool step_sees(const sp_case *c, const sp_cache_step *step, sp_sequence *sequence, size_t *n,
+                      size_t j, whereabouts *at) {
+  uint64_t t = sequence->length;
+  if (step->kind == SP_STEP_ATTEND) return t > 0 && sees_token(c, step->sequence, t - 1, at);
+  if (step->kind == SP_STEP_TRUNCATE) {
+    (void)sp_sequence_truncate(sequence, c, step->n_tokens);
+    if (at->sequence == step->sequence && at->index >= sequence->length) at->there = false;
   }
+  if (step->kind != SP_STEP_APPEND) return false;
+  if (j >= *n && j - *n < step->n_tokens) *at = (whereabouts){true, step->sequence, t + (j - *n)};
+  *n += step->n_tokens;
+  sp_sequence_append(sequence, c, step->n_tokens);
+  for (; step->with_queries && t < sequence->length; t++)
+    if (sees_token(c, step->sequence, t, at)) return true;
   return false;
+}
+
+/* Some output of the script sees token j. */
+static bool stream_sees(const sp_case *c, size_t j) {
+  size_t n_sequences = sp_case_sequences(c), n = 0;
+  sp_sequence *sequence = calloc(n_sequences, sizeof *sequence);
+  if (sequence == NULL) return true;
+  whereabouts at = {.there = false};
+  bool seen = false;
+  for (size_t s = 0; s < c->n_steps && !seen; s++)
+    if (c->script[s].sequence < n_sequences)
+      seen = step_sees(c, &c->script[s], &sequence[c->script[s].sequence], &n, j, &at);
+  free(sequence);
+  return seen;
 }
 
 static bool key_seen(const sp_case *c, size_t j) {
@@ -131,6 +163,21 @@ static uint64_t attention_options(const sp_case *c) {
   return options;
 }
 
+static uint64_t cache_options(const sp_case *c) {
+  uint64_t options = 0;
+  if (c->first_token != 0) options |= SP_OPT_FIRST_TOKEN;
+  if (c->n_evict > 1) options |= SP_OPT_EVICT_BLOCK;
+  if (c->n_undo > 0) options |= SP_OPT_UNDO;
+  if (c->n_sequences > 1) options |= SP_OPT_SEQUENCES;
+  /* A kernel that offers to undo has the operation for it. */
+  for (size_t s = 0; s < c->n_steps; s++)
+    if (c->script[s].kind == SP_STEP_TRUNCATE) options |= SP_OPT_UNDO;
+  if (c->position == SP_POSITION_NONE) return options;
+  options |= c->position == SP_POSITION_ABS ? SP_OPT_POSITION_ABS : SP_OPT_POSITION_CACHE;
+  options |= c->rope_pairing == SP_ROPE_INTERLEAVED ? SP_OPT_ROPE_INTERLEAVED : SP_OPT_ROPE_HALF;
+  return c->rope_dims < c->d_head ? options | SP_OPT_ROPE_PARTIAL : options;
+}
+
 uint64_t sp_case_options(const sp_case *c) {
   uint64_t options = bias_options(c) | nonfinite_options(c);
   if (c->sink_logit.bits != NULL) options |= SP_OPT_SINK_LOGIT;
@@ -148,8 +195,7 @@ uint64_t sp_case_options(const sp_case *c) {
   if (c->d_value != c->d_head) options |= SP_OPT_D_VALUE;
   /* A cache has a window by construction, so that needs no option there. */
   if (c->op == SP_OP_ATTENTION) return options | attention_options(c);
-  if (c->first_token != 0) options |= SP_OPT_FIRST_TOKEN;
-  return options;
+  return options | cache_options(c);
 }
 
 /* Keys in the longest row that the kernel has to work on. */

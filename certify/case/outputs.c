@@ -22,9 +22,10 @@ static bool lists_init(sp_outputs *out, const sp_case *c) {
   size_t room = 0;
   for (size_t s = 0; s < c->n_steps; s++) {
     if (c->script[s].kind == SP_STEP_APPEND) n_appended += c->script[s].n_tokens;
-    if (c->script[s].kind != SP_STEP_VISIBLE) continue;
+    bool lists = c->script[s].kind == SP_STEP_VISIBLE;
+    if (!lists && c->script[s].kind != SP_STEP_TRUNCATE) continue;
     out->n_lists++;
-    room += n_appended + 1;
+    room += lists ? n_appended + 1 : 1;
   }
   if (out->n_lists == 0) return true;
   out->visible = calloc(room, sizeof *out->visible);

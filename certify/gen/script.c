@@ -11,7 +11,7 @@ bool sp_gen_step(sp_gen *g, sp_cache_step_kind kind, size_t n_tokens, bool with_
   sp_cache_step *script = realloc(c->script, (c->n_steps + 1) * sizeof *script);
   if (script == NULL) return false;
   c->script = script;
-  script[c->n_steps++] = (sp_cache_step){kind, n_tokens, with_queries};
+  script[c->n_steps++] = (sp_cache_step){kind, n_tokens, with_queries, 0};
   return true;
 }
 

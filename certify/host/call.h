@@ -15,7 +15,8 @@ typedef enum sp_call_kind {
   SP_CALL_APPEND,
   SP_CALL_ATTEND,
   SP_CALL_VISIBLE,
-  SP_CALL_CLOSE
+  SP_CALL_CLOSE,
+  SP_CALL_TRUNCATE
 } sp_call_kind;
 
 typedef union sp_call_args {
@@ -38,6 +39,7 @@ enum { SP_CALL_TENSORS = 15 };
 typedef struct sp_call {
   sp_call_kind kind;
   uint32_t n_threads;
+  uint64_t sequence, n_taken; /* arguments of visible and truncate, which have no struct */
   sp_call_args args; /* points to where the kernel's process has the tensors, once placed */
   size_t n_tensors;
   sp_tensor tensor[SP_CALL_TENSORS];
@@ -59,6 +61,9 @@ void sp_call_append(sp_call *call, const sp_case *c, size_t token, size_t n_toke
                     bool with_queries);
 void sp_call_attend(sp_call *call, const sp_case *c, size_t token);
 void sp_call_visible(sp_call *call, size_t capacity);
+void sp_call_truncate(sp_call *call, size_t n_tokens);
+/* Which sequence an append, an attend, a visible or a truncate is about; 0 until this is called. */
+void sp_call_of(sp_call *call, size_t sequence);
 void sp_call_close(sp_call *call);
 
 /* Place the tensors and point args to them, for a process that has the arena at `base`.

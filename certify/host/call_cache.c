@@ -17,7 +17,14 @@ void sp_call_open(sp_call *call, const sp_case *c) {
                                         .n_heads = c->n_heads,
                                         .n_kv_heads = c->n_kv_heads,
                                         .d_head = c->d_head,
-                                        .d_value = c->d_value};
+                                        .d_value = c->d_value,
+                                        .n_sequences = c->n_sequences,
+                                        .n_evict = c->n_evict,
+                                        .n_undo = c->n_undo,
+                                        .position = c->position,
+                                        .rope_pairing = c->rope_pairing,
+                                        .rope_dims = c->rope_dims,
+                                        .rope_base = c->rope_base};
 }
 
 static void step_begin(sp_call *call, sp_call_kind kind, const sp_case *c, size_t n_tokens) {
@@ -76,6 +83,17 @@ void sp_call_visible(sp_call *call, size_t capacity) {
   sp_call_begin(call, SP_CALL_VISIBLE, 1, 0);
   call->token_at = integers(call, "token", capacity);
   call->n_at = integers(call, "n", 1);
+}
+
+void sp_call_truncate(sp_call *call, size_t n_tokens) {
+  sp_call_begin(call, SP_CALL_TRUNCATE, 1, 0);
+  call->n_taken = n_tokens;
+}
+
+void sp_call_of(sp_call *call, size_t sequence) {
+  call->sequence = sequence;
+  if (call->kind == SP_CALL_APPEND || call->kind == SP_CALL_ATTEND)
+    call->args.cache.sequence = sequence;
 }
 
 void sp_call_close(sp_call *call) {

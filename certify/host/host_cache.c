@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stream, call by call: open, the steps of the script, close. Every step has tensors of its own
  * that are out of reach once it has returned, so a cache that keeps a pointer instead of a copy
- * faults at the next step. spec: EV-4, EV-6, KC-5 */
+ * faults at the next step. spec: EV-4, EV-6, EV-15, EV-16, KC-5 */
 #include "certify/host/host_run.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "certify/case/sequence.h"
 
 /* Where the stream stands. */
 typedef struct stream {
@@ -21,12 +23,17 @@ typedef struct stream {
   size_t n_lists, n_listed; /* lists, and tokens in them, collected so far */
 } stream;
 
-static bool put(stream *s, const sp_call *call, const char *where) {
-  sp_status status = SP_OK;
+static bool put_for(stream *s, const sp_call *call, const char *where, sp_status *status) {
+  *status = SP_OK;
   if (!sp_host_place(s->host, call, where, &s->c->layout, s->run, s->incident)) return false;
-  if (!sp_host_put(s->host, s->kernel, &status, s->incident, s->path)) return false;
-  if (s->incident->kind == SP_INCIDENT_NONE) sp_check_status(s->host, status, s->incident);
+  if (!sp_host_put(s->host, s->kernel, status, s->incident, s->path)) return false;
+  if (s->incident->kind == SP_INCIDENT_NONE) sp_check_status(s->host, *status, s->incident);
   return true;
+}
+
+static bool put(stream *s, const sp_call *call, const char *where) {
+  sp_status status;
+  return put_for(s, call, where, &status);
 }
 
 /* A list is as long as the kernel says, but never longer than there was room for: one place more
@@ -55,28 +62,45 @@ static void gather_list(stream *s) {
   s->n_listed += (size_t)n;
 }
 
+/* A truncation answers with an empty list, or with its refusal. */
+static void gather_truncation(stream *s, sp_status status) {
+  if (status == SP_LOST) s->outputs->visible[s->n_listed++] = SP_LOST;
+  s->outputs->n_visible[s->n_lists++] = status == SP_LOST ? 1 : 0;
+}
+
+/* The call of a step, and what it is called. */
+static void build_step(stream *s, size_t index, sp_call *call, char where[96]) {
+  const sp_cache_step *what = &s->c->script[index];
+  if (what->kind == SP_STEP_APPEND) {
+    snprintf(where, 96, "append of %zu token(s) at token %zu (step %zu)", what->n_tokens,
+             s->n_tokens, index);
+    sp_call_append(call, s->c, s->n_tokens, what->n_tokens, what->with_queries);
+    s->n_tokens += what->n_tokens;
+  } else if (what->kind == SP_STEP_ATTEND) {
+    size_t token = sp_case_attend_token(s->c, index);
+    snprintf(where, 96, "attend at token %zu (step %zu)", token, index);
+    sp_call_attend(call, s->c, token);
+  } else if (what->kind == SP_STEP_VISIBLE) {
+    snprintf(where, 96, "visible after %zu token(s) (step %zu)", s->n_tokens, index);
+    sp_call_visible(call, s->n_tokens + 1);
+  } else {
+    snprintf(where, 96, "truncate of %zu token(s) (step %zu)", what->n_tokens, index);
+    sp_call_truncate(call, what->n_tokens);
+  }
+  sp_call_of(call, what->sequence);
+}
+
 static bool step(stream *s, size_t index) {
   const sp_cache_step *what = &s->c->script[index];
   sp_call call;
+  sp_status status;
   char where[96];
-  if (what->kind == SP_STEP_APPEND) {
-    snprintf(where, sizeof where, "append of %zu token(s) at token %zu (step %zu)", what->n_tokens,
-             s->n_tokens, index);
-    sp_call_append(&call, s->c, s->n_tokens, what->n_tokens, what->with_queries);
-    s->n_tokens += what->n_tokens;
-  } else if (what->kind == SP_STEP_ATTEND) {
-    snprintf(where, sizeof where, "attend at token %zu (step %zu)", s->n_tokens - 1, index);
-    sp_call_attend(&call, s->c, s->n_tokens - 1);
-  } else {
-    snprintf(where, sizeof where, "visible after %zu token(s) (step %zu)", s->n_tokens, index);
-    sp_call_visible(&call, s->n_tokens + 1);
-  }
-  if (!put(s, &call, where)) return false;
+  build_step(s, index, &call, where);
+  if (!put_for(s, &call, where, &status)) return false;
   if (s->incident->kind != SP_INCIDENT_NONE) return true;
-  if (what->kind == SP_STEP_VISIBLE) {
-    gather_list(s);
-    return true;
-  }
+  if (what->kind == SP_STEP_VISIBLE) gather_list(s);
+  if (what->kind == SP_STEP_TRUNCATE) gather_truncation(s, status);
+  if (what->kind != SP_STEP_APPEND && what->kind != SP_STEP_ATTEND) return true;
   sp_call_gather(&s->host->call, &s->host->link.arena, s->outputs, s->n_rows);
   if (s->host->call.out_at >= 0) s->n_rows += what->kind == SP_STEP_APPEND ? what->n_tokens : 1;
   return true;

@@ -66,6 +66,13 @@ static void set_rights(worker *w, bool open) {
   }
 }
 
+/* spec: KC-1, KC-2 (an operation that grew onto the end of the table may not be there) */
+static sp_status truncate_stream(sp_cache *cache, const sp_request *call, const sp_cache_ops *ops) {
+  bool there = ops->size >= offsetof(sp_cache_ops, truncate) + sizeof ops->truncate;
+  if (!there || ops->truncate == NULL) return SP_UNSUPPORTED;
+  return ops->truncate(cache, call->sequence, call->n_taken);
+}
+
 static sp_status cache_call(worker *w, const sp_request *call, const sp_cache_ops *ops) {
   unsigned char *arena = w->arena;
   const void *args = arena + call->args;
@@ -76,8 +83,9 @@ static sp_status cache_call(worker *w, const sp_request *call, const sp_cache_op
   if (call->kind == SP_CALL_APPEND) return ops->append(w->cache, args);
   if (call->kind == SP_CALL_ATTEND) return ops->attend(w->cache, args);
   if (call->kind == SP_CALL_VISIBLE)
-    return ops->visible(w->cache, 0, (uint64_t *)(void *)(arena + call->token), call->capacity,
-                        (uint64_t *)(void *)(arena + call->n));
+    return ops->visible(w->cache, call->sequence, (uint64_t *)(void *)(arena + call->token),
+                        call->capacity, (uint64_t *)(void *)(arena + call->n));
+  if (call->kind == SP_CALL_TRUNCATE) return truncate_stream(w->cache, call, ops);
   ops->close(w->cache);
   w->cache = NULL;
   return SP_OK;

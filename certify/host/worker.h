@@ -53,6 +53,7 @@ typedef struct sp_request {
     bool writable;
   } span[SP_CALL_TENSORS];
   uint64_t args, token, n, capacity;
+  uint64_t sequence, n_taken;
   uint32_t timeout_ms;
 } sp_request;
 

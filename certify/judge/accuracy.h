@@ -32,6 +32,8 @@ typedef struct sp_class {
   double eta;           /* underflow unit: least subnormal, or least normal when flushing */
   unsigned tile;        /* keys per online rescale; 0 = not online */
   bool flush_inputs, flush_outputs;
+  double u_angle; /* unit roundoff in which the angles of a rotation are computed */
+  double u_rk;    /* rounding of rotated keys when they are stored; 0 = none */
 } sp_class;
 
 /* "w-deep", "w-lane16:tile=64", "w-seq-b2:p=bf16,exp=-14". False and a sentence that names the

@@ -23,6 +23,7 @@ typedef struct sp_bound_key {
   double product; /* >= |scale| sum_c |q_c k_c|, or |scale logit| */
   double key_sum; /* >= sum_c |k_c|; 0 when logits are given */
   double flushed; /* >= the part of `product` that subnormal inputs carry */
+  double turned;  /* >= what angles that are off may add to the logit */
   double bias;    /* |key_bias| */
   double alibi;   /* >= |slope| * distance */
   /* What the oracle says of it: */

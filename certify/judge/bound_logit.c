@@ -14,6 +14,12 @@
  *   (d products, d - 1 sums, scale converted and multiplied; every product and, when flushing,
  *   every sum may underflow; so may q_c times scale, which is then multiplied by k_c, and q_c and
  *   k_c when they are converted)
+ * Rotated keys (EV-11), with n_q and n_k the lengths of pair i of q and k: S counts n_q n_k for the
+ * pair, and instead of the first line, with the sums of U doubled and F = (1 + 2 rho)^3
+ * e^(2 u_rk'),
+ *   a  = S (F e^g - 1) + |scale| sum_i n_q n_k min(3 Delta_i, 2)
+ *        + F e^g (max(1, |scale|) (U + (24 eta + 8 eta_rk) (sum_c (|q_c| + |k_c|) + d)) + eta)
+ *   rho and Delta_i: see certify/judge/bound_turn.h
  * Given logits (softmax):
  *   a  = S (e^((1 + r_32 + r_q) u') - 1) + 2 eta; without the 1 + r_32 if scale is 1, and 0 if then
  *        nothing is rounded
@@ -43,6 +49,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "certify/judge/bound_turn.h"
 #include "certify/judge/upward.h"
 
 double sp_rounding_cost(double u) {
@@ -75,6 +82,12 @@ void sp_logit_model_init(sp_logit_model *model, const sp_class *cls, sp_bound_ty
     roundings += roundings_of_input(cls, types.kv) + (double)in->d_head + 2;
   }
   double cost = roundings * model->u + (in->logits != NULL ? 0 : model->u_qk);
+  model->turn = 1;
+  if (in->rope.dims > 0) {
+    cost += sp_rotation_cost(cls);
+    model->turn = 2;
+    model->eta_turn = 24 * cls->eta + 8 * sp_class_underflow(cls, cls->u_rk);
+  }
   model->dot = sp_up_expm1(cost);
   model->slack = sp_up_exp(cost);
 }
@@ -89,8 +102,11 @@ static double product_error(const sp_logit_model *m, const sp_ref_row_input *in,
   if (in->logits != NULL) {
     a += m->dot > 0 ? 2 * m->eta : 0;
   } else {
-    double events = 2 * (double)in->d_head * m->eta + (2 * m->eta + m->eta_qk) * key->key_sum +
-                    m->eta * m->query_sum;
+    double d = (double)in->d_head;
+    double events = 2 * d * m->eta + m->turn * (2 * m->eta + m->eta_qk) * key->key_sum +
+                    m->turn * m->eta * m->query_sum;
+    events += m->eta_turn * (key->key_sum + m->query_sum + d);
+    a += key->turned;
     a += m->slack * (fmax(1, fabs(in->scale)) * events + m->eta);
   }
   if (!m->flush_inputs) return a;

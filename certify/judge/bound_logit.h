@@ -11,10 +11,11 @@ typedef struct sp_logit_model {
   double u_logit, u_qk; /* likewise; 0 = no such rounding */
   double eta;           /* underflow unit of the arithmetic */
   double eta_qk, eta_logit;
-  double query_sum; /* >= sum_c |q_c| */
-  double dot;       /* relative cost of scale * (q . k) */
-  double slack;     /* e^(number of roundings after an underflow) */
-  double wide;      /* roundings of a binary32 input on its way into the arithmetic: 0 or 1 */
+  double query_sum;      /* >= sum_c |q_c| */
+  double dot;            /* relative cost of scale * (q . k) */
+  double slack;          /* e^(number of roundings after an underflow) */
+  double turn, eta_turn; /* rotation: 2, and what underflows in it may cost; 1 and 0 without */
+  double wide;           /* roundings of a binary32 input on its way into the arithmetic: 0 or 1 */
   bool flush_inputs;
 } sp_logit_model;
 

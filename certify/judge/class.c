@@ -42,13 +42,25 @@ static const base bases[] = {
 };
 
 /* The keys, and for those whose value is a format, which formats make sense. */
-enum { KEY_U, KEY_TILE, KEY_EXP, KEY_ACC, KEY_P, KEY_QK, KEY_LOGIT, KEY_FLUSH, N_KEYS };
-static const char *const keys[N_KEYS] = {"u", "tile", "exp", "acc", "p", "qk", "logit", "flush"};
-static const char *const key_formats[N_KEYS] = {[KEY_U] = "f64 f32 f16 bf16",
-                                                [KEY_ACC] = "f64 f32 f16 bf16",
-                                                [KEY_P] = "f32 f16 bf16",
-                                                [KEY_QK] = "f16 bf16",
-                                                [KEY_LOGIT] = "f16 bf16"};
+enum {
+  KEY_U,
+  KEY_TILE,
+  KEY_EXP,
+  KEY_ACC,
+  KEY_P,
+  KEY_QK,
+  KEY_LOGIT,
+  KEY_FLUSH,
+  KEY_ANGLE,
+  KEY_RK,
+  N_KEYS
+};
+static const char *const keys[N_KEYS] = {"u",  "tile",  "exp",   "acc",   "p",
+                                         "qk", "logit", "flush", "angle", "rk"};
+static const char *const key_formats[N_KEYS] = {
+    [KEY_U] = "f64 f32 f16 bf16", [KEY_ACC] = "f64 f32 f16 bf16", [KEY_P] = "f32 f16 bf16",
+    [KEY_QK] = "f16 bf16",        [KEY_LOGIT] = "f16 bf16",       [KEY_ANGLE] = "f64 f32",
+    [KEY_RK] = "f32 f16 bf16"};
 
 enum { MAX_TILE = 1 << 20, MIN_EXP = -60, MAX_EXP = -4 };
 
@@ -99,11 +111,10 @@ static bool read_format(parser *p, size_t key, const char *text, size_t length) 
   }
   const format *f = formats;
   while (!is(text, length, f->name)) f++;
-  double *field[N_KEYS] = {[KEY_U] = &p->cls.u,
-                           [KEY_ACC] = &p->cls.u_acc,
-                           [KEY_P] = &p->cls.u_p,
-                           [KEY_QK] = &p->cls.u_qk,
-                           [KEY_LOGIT] = &p->cls.u_logit};
+  double *field[N_KEYS] = {
+      [KEY_U] = &p->cls.u,     [KEY_ACC] = &p->cls.u_acc,     [KEY_P] = &p->cls.u_p,
+      [KEY_QK] = &p->cls.u_qk, [KEY_LOGIT] = &p->cls.u_logit, [KEY_ANGLE] = &p->cls.u_angle,
+      [KEY_RK] = &p->cls.u_rk};
   *field[key] = f->u;
   return true;
 }
@@ -176,7 +187,8 @@ static bool read_name(parser *p, const char *text, size_t length) {
 
 /* Everything that depends on more than one key. */
 static void complete(sp_class *cls, const bool given[N_KEYS]) {
-  if (!given[KEY_U]) cls->u = 0x1p-24; /* f32 */
+  if (!given[KEY_U]) cls->u = 0x1p-24;           /* f32 */
+  if (!given[KEY_ANGLE]) cls->u_angle = 0x1p-53; /* f64 */
   if (!given[KEY_ACC]) cls->u_acc = cls->u;
   if (!given[KEY_EXP]) cls->eps_exp = 2 * cls->u; /* one ulp */
   cls->c_norm = 3;                                /* reciprocal (at most 2), multiply */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "certify/case/sequence.h"
 #include "certify/judge/truth_row.h"
 
 __attribute__((format(printf, 3, 4))) static bool refuse(char *error, size_t capacity,
@@ -38,30 +39,53 @@ static void judge_rows(sp_truth_work *w) {
   }
 }
 
+static bool add_list(sp_truth *truth, size_t *n_listed, const uint64_t *token, size_t n) {
+  uint64_t *list = realloc(truth->visible, (*n_listed + n + 1) * sizeof *list);
+  if (list != NULL) truth->visible = list;
+  size_t *lengths = realloc(truth->n_visible, (truth->n_lists + 1) * sizeof *lengths);
+  if (lengths != NULL) truth->n_visible = lengths;
+  if (list == NULL || lengths == NULL) return false;
+  for (size_t i = 0; i < n; i++) list[*n_listed + i] = token[i];
+  lengths[truth->n_lists++] = n;
+  *n_listed += n;
+  return true;
+}
+
+/* One step of one sequence: what it lists, or how a truncation ends, is added to the lists. */
+static bool list_step(sp_truth *truth, size_t *n_listed, const sp_cache_step *step,
+                      sp_ref_cache *cache) {
+  if (step->kind == SP_STEP_APPEND) return sp_ref_cache_append(cache, step->n_tokens);
+  if (step->kind == SP_STEP_TRUNCATE) {
+    const uint64_t lost = SP_LOST;
+    bool refused = sp_ref_cache_truncate(cache, step->n_tokens) == SP_LOST;
+    return add_list(truth, n_listed, &lost, refused ? 1 : 0);
+  }
+  if (step->kind != SP_STEP_VISIBLE) return true;
+  size_t n = (size_t)sp_ref_cache_n_visible(cache);
+  uint64_t *token = malloc((n + 1) * sizeof *token);
+  for (size_t i = 0; i < n && token != NULL; i++)
+    token[i] = cache->token[sp_ref_cache_held(cache, i)];
+  bool ok = token != NULL && add_list(truth, n_listed, token, n);
+  free(token);
+  return ok;
+}
+
 /* Lists come from the eviction machine, which knows nothing of the definition of visibility that
- * the rows are judged by. spec: EV-2, EV-6, EV-8 */
+ * the rows are judged by. spec: EV-2, EV-6, EV-8, EV-9, EV-15, EV-16 */
 static bool list_visible(sp_truth *truth) {
   const sp_case *c = truth->source;
-  sp_ref_cache cache;
-  size_t room = 0;
-  if (!sp_ref_cache_init(&cache, c->n_sink_tokens, c->window, c->first_token)) return false;
-  bool ok = true;
-  for (size_t s = 0; s < c->n_steps && ok; s++) {
-    const sp_cache_step *step = &c->script[s];
-    if (step->kind == SP_STEP_APPEND) ok = sp_ref_cache_append(&cache, step->n_tokens);
-    if (step->kind != SP_STEP_VISIBLE) continue;
-    size_t n = (size_t)cache.n_retained;
-    uint64_t *list = realloc(truth->visible, (room + n + 1) * sizeof *list);
-    if (list != NULL) truth->visible = list;
-    size_t *lengths = realloc(truth->n_visible, (truth->n_lists + 1) * sizeof *lengths);
-    if (lengths != NULL) truth->n_visible = lengths;
-    ok = list != NULL && lengths != NULL;
-    if (!ok) break;
-    for (size_t i = 0; i < n; i++) list[room + i] = cache.token[i];
-    lengths[truth->n_lists++] = n;
-    room += n;
+  size_t n_listed = 0, n = sp_case_sequences(c);
+  sp_ref_cache *cache = calloc(n, sizeof *cache);
+  bool ok = cache != NULL;
+  for (size_t i = 0; i < n && ok; i++) {
+    ok = sp_ref_cache_init(&cache[i], c->n_sink_tokens, c->window, c->first_token);
+    cache[i].n_evict = c->n_evict > 0 ? c->n_evict : 1;
+    cache[i].n_undo = c->n_undo;
   }
-  sp_ref_cache_clear(&cache);
+  for (size_t s = 0; s < c->n_steps && ok; s++)
+    ok = list_step(truth, &n_listed, &c->script[s], &cache[c->script[s].sequence]);
+  for (size_t i = 0; i < n && cache != NULL; i++) sp_ref_cache_clear(&cache[i]);
+  free(cache);
   return ok;
 }
 

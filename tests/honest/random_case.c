@@ -291,7 +291,7 @@ static bool script(sp_case *c, dice *d) {
   for (size_t t = 0; t < c->n_kv;) {
     size_t n = 1 + below(d, longest);
     if (n > c->n_kv - t) n = c->n_kv - t;
-    c->script[c->n_steps++] = (sp_cache_step){SP_STEP_APPEND, n, below(d, 4) > 0};
+    c->script[c->n_steps++] = (sp_cache_step){SP_STEP_APPEND, n, below(d, 4) > 0, 0};
     if (below(d, 3) == 0) c->script[c->n_steps++] = (sp_cache_step){.kind = SP_STEP_ATTEND};
     if (below(d, 2) == 0) c->script[c->n_steps++] = (sp_cache_step){.kind = SP_STEP_VISIBLE};
     t += n;
