@@ -73,12 +73,14 @@ bool sp_fast_softmax_plan_of(sp_fast_softmax_plan *plan, const sp_softmax_call *
       .n_together = lesser(at_least_1(BLOCK_ELEMENTS / at_least_1(call->n)), SP_FAST_ROWS),
       .prepared = needs_preparation(call),
       .stream = streams(call),
-      .kept_stride = (call->n + 15) / 16 * 16 + 16, /* whole lines, and never a power of 2 */
+      .kept_stride = ((call->n + 15) / 16 | 1) * 16, /* lines, an odd number: see softmax.h */
   };
   plan->n_kept = kept_rows(plan, call);
   cut_into_tasks(plan, call);
+  size_t row = 0;
   size_t bytes = 0;
-  if (__builtin_mul_overflow(plan->n_kept, plan->kept_stride * sizeof(float), &bytes)) return false;
+  if (__builtin_mul_overflow(plan->kept_stride, sizeof(float), &row)) return false;
+  if (__builtin_mul_overflow(plan->n_kept, row, &bytes)) return false;
   plan->scratch_bytes = bytes;
   return bytes <= SIZE_MAX / 4;
 }
