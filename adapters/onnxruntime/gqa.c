@@ -12,6 +12,7 @@
 
 #include "adapters/call.h"
 #include "adapters/onnxruntime/half.h"
+#include "adapters/prepared.h"
 #include "adapters/tensor.h"
 
 #include <math.h>
@@ -108,7 +109,7 @@ static sp_status narrow(sp_dtype dtype, void *floats, uint64_t count) {
 
 static sp_status take_sinks(operands *o, const sp_attention_call *call) {
   if (call->sink_logit.data == NULL) return SP_OK;
-  o->sinks = sp_adapter_alloc(SP_F32, call->n_heads);
+  if (o->sinks == NULL) o->sinks = sp_adapter_alloc(SP_F32, call->n_heads);
   if (o->sinks == NULL) return SP_NOMEM;
   sp_adapter_sinks(o->sinks, &call->sink_logit, call->sink_logit.stride[2], call->n_heads);
   return narrow(call->q.dtype, o->sinks, call->n_heads);
@@ -158,30 +159,43 @@ static ort_operator describe(const sp_attention_call *call, const operands *o, o
   };
 }
 
-static sp_status run(const sp_attention_call *call, const operands *o) {
+/* Everything that one run of the operator is given. */
+typedef struct task {
+  ort_operator operation;
+  ort_tensor inputs[ORT_MAX_ENDS], outputs[3];
+} task;
+
+static task make_task(const sp_attention_call *call, const operands *o) {
   ort_type type = call->q.dtype == SP_F16 ? ORT_F16 : ORT_F32;
   const int64_t batch = (int64_t)call->n_batch, n_q = (int64_t)call->n_q;
   const int64_t n_kv = (int64_t)call->n_kv, d = (int64_t)o->d;
   const int64_t heads = (int64_t)call->n_heads, kv_heads = (int64_t)call->n_kv_heads;
   const ort_tensor cache_k = {o->cache_k, type, 4, {batch, kv_heads, n_kv, d}};
   const ort_tensor cache_v = {o->cache_v, type, 4, {batch, kv_heads, n_kv, d}};
-  ort_tensor inputs[ORT_MAX_ENDS] = {
-      {o->query.data, type, 3, {batch, n_q, heads * d}},
-      {o->key.data, type, 3, {batch, n_q, kv_heads * d}},
-      {o->value.data, type, 3, {batch, n_q, kv_heads * d}},
-      cache_k,
-      cache_v,
-      {o->last, ORT_I32, 1, {batch}},
-      {(void *)(uintptr_t)&o->total, ORT_I32, 1, {1}},
-  };
+  task t = {.inputs = {
+                {o->query.data, type, 3, {batch, n_q, heads * d}},
+                {o->key.data, type, 3, {batch, n_q, kv_heads * d}},
+                {o->value.data, type, 3, {batch, n_q, kv_heads * d}},
+                cache_k,
+                cache_v,
+                {o->last, ORT_I32, 1, {batch}},
+                {(void *)(uintptr_t)&o->total, ORT_I32, 1, {1}},
+            }};
   size_t n = 7;
   if (o->bias != NULL)
-    inputs[n++] =
+    t.inputs[n++] =
         (ort_tensor){o->bias, type, 4, {(int64_t)o->bias_batch, (int64_t)o->bias_heads, n_q, n_kv}};
-  if (o->sinks != NULL) inputs[n++] = (ort_tensor){o->sinks, type, 1, {heads}};
-  const ort_tensor outputs[] = {{o->out.data, type, 3, {batch, n_q, heads * d}}, cache_k, cache_v};
-  const ort_operator operation = describe(call, o, type);
-  return sp_ort_run(&operation, inputs, outputs, sp_adapter_threads(call->n_threads));
+  if (o->sinks != NULL) t.inputs[n++] = (ort_tensor){o->sinks, type, 1, {heads}};
+  t.outputs[0] = (ort_tensor){o->out.data, type, 3, {batch, n_q, heads * d}};
+  t.outputs[1] = cache_k;
+  t.outputs[2] = cache_v;
+  t.operation = describe(call, o, type);
+  return t;
+}
+
+static sp_status run(const sp_attention_call *call, const operands *o) {
+  const task t = make_task(call, o);
+  return sp_ort_run(&t.operation, t.inputs, t.outputs, sp_adapter_threads(call->n_threads));
 }
 
 /* The scale 0 means 1/sqrt(d) to the operator. */
@@ -201,5 +215,56 @@ sp_status sp_ort_gqa(const sp_kernel *kernel, const sp_attention_call *call) {
   if (status == SP_OK) status = run(call, &o);
   if (status == SP_OK) sp_adapter_image_store(&o.out, &call->out, queries(call, o.d));
   release(&o);
+  return status;
+}
+
+/* A plan is how programs use the operator: the cache stays in its layout, and each run reads only
+ * the query and the sink logits anew. A bias would have to be packed anew as well: not planned. */
+typedef struct prepared_gqa {
+  sp_prepared base;
+  sp_attention_call call;
+  operands o;
+  ort_plan *plan;
+} prepared_gqa;
+
+static sp_status run_prepared(sp_prepared *base) {
+  prepared_gqa *p = (prepared_gqa *)base;
+  const sp_adapter_shape shape = queries(&p->call, p->o.d);
+  if (p->o.query.copy != NULL) sp_adapter_pack(p->o.query.copy, &p->call.q, shape);
+  sp_status status = take_sinks(&p->o, &p->call);
+  if (status == SP_OK) status = sp_ort_plan_run(p->plan);
+  if (status == SP_OK) sp_adapter_image_store(&p->o.out, &p->call.out, shape);
+  return status;
+}
+
+static void release_prepared(sp_prepared *base) {
+  prepared_gqa *p = (prepared_gqa *)base;
+  sp_ort_plan_release(p->plan);
+  release(&p->o);
+  free(p);
+}
+
+sp_status sp_ort_prepare_gqa(const sp_kernel *kernel, sp_prepared **prepared,
+                             const sp_attention_call *call) {
+  sp_status status = sp_adapter_admit_attention(kernel, call);
+  if (status != SP_OK) return status;
+  bool empty = call->n_batch * call->n_q * call->n_heads == 0;
+  if (!expressible(call) || empty || call->key_bias.data != NULL) return SP_UNSUPPORTED;
+  prepared_gqa *p = calloc(1, sizeof *p);
+  if (p == NULL) return SP_NOMEM;
+  p->base = (sp_prepared){run_prepared, release_prepared};
+  p->call = *call;
+  p->o = (operands){.d = (call->d_head + 7) / 8 * 8, .bias_batch = 1, .bias_heads = 1};
+  status = take_sinks(&p->o, call);
+  if (status == SP_OK && !take_tokens(&p->o, call)) status = SP_NOMEM;
+  if (status == SP_OK) {
+    const task t = make_task(call, &p->o);
+    status = sp_ort_plan(&p->plan, &t.operation, t.inputs, t.outputs,
+                         sp_adapter_threads(call->n_threads));
+  }
+  *prepared = &p->base;
+  if (status == SP_OK) return SP_OK;
+  release_prepared(&p->base);
+  *prepared = NULL;
   return status;
 }

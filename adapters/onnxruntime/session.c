@@ -3,6 +3,7 @@
 #include "adapters/onnxruntime/session.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The kept session and what it was made from; the lock is held while it runs. */
@@ -17,13 +18,13 @@ static size_t type_size(ort_type type) {
 }
 
 static ort_status *create_session(const ort_api *ort, const uint8_t *model, size_t size,
-                                  int n_threads) {
+                                  int n_threads, ort_session **session) {
   ort_session_options *options = NULL;
   ort_status *status = ort->create_options(&options);
   if (status != NULL) return status;
   status = ort->set_intra_op_threads(options, n_threads);
   if (status == NULL) status = ort->set_inter_op_threads(options, 1);
-  if (status == NULL) status = ort->create_session(ort->env, model, size, options, &kept);
+  if (status == NULL) status = ort->create_session(ort->env, model, size, options, session);
   ort->release_options(options);
   return status;
 }
@@ -35,7 +36,7 @@ static ort_status *use_session(const ort_api *ort, const uint8_t *model, size_t 
     return NULL;
   if (kept != NULL) ort->release_session(kept);
   kept = NULL;
-  ort_status *status = create_session(ort, model, size, n_threads);
+  ort_status *status = create_session(ort, model, size, n_threads, &kept);
   if (status != NULL) return status;
   memcpy(kept_model, model, size);
   kept_size = size;
@@ -96,4 +97,46 @@ sp_status sp_ort_run(const ort_operator *operation, const ort_tensor *inputs,
   if (status == NULL) status = run(ort, operation, inputs, outputs);
   pthread_mutex_unlock(&lock);
   return sp_ort_translate(ort, status);
+}
+
+struct ort_plan {
+  const ort_api *ort;
+  ort_session *session;
+  ends in, out;
+};
+
+sp_status sp_ort_plan(ort_plan **plan, const ort_operator *operation, const ort_tensor *inputs,
+                      const ort_tensor *outputs, int n_threads) {
+  uint8_t model[ORT_MAX_MODEL];
+  size_t size = sp_ort_model(operation, model);
+  const ort_api *ort = sp_ort();
+  if (ort == NULL || size == 0) return SP_INTERNAL;
+  ort_plan *p = calloc(1, sizeof *p);
+  if (p == NULL) return SP_NOMEM;
+  p->ort = ort;
+  ort_status *status = create_session(ort, model, size, n_threads, &p->session);
+  if (status == NULL)
+    status = wrap_all(ort, operation->inputs, operation->n_inputs, inputs, &p->in);
+  if (status == NULL)
+    status = wrap_all(ort, operation->outputs, operation->n_outputs, outputs, &p->out);
+  *plan = p;
+  if (status == NULL) return SP_OK;
+  sp_ort_plan_release(p);
+  *plan = NULL;
+  return sp_ort_translate(ort, status);
+}
+
+sp_status sp_ort_plan_run(ort_plan *p) {
+  ort_status *status =
+      p->ort->run(p->session, NULL, p->in.names, (const ort_value *const *)p->in.values, p->in.n,
+                  p->out.names, p->out.n, p->out.values);
+  return sp_ort_translate(p->ort, status);
+}
+
+void sp_ort_plan_release(ort_plan *p) {
+  if (p == NULL) return;
+  release_all(p->ort, &p->in);
+  release_all(p->ort, &p->out);
+  if (p->session != NULL) p->ort->release_session(p->session);
+  free(p);
 }
