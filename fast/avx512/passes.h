@@ -56,14 +56,15 @@ static inline __m512d total_of_blocks(const block_sums *s, uint64_t n_blocks, __
 typedef struct passes {
   __m512 max;        /* lane by lane */
   __m512 sum;        /* of the block at hand */
+  float shift;       /* known long before … */
   const void *next;  /* logits whose maximum is looked for */
   const void *now;   /* logits whose exponentials are taken … */
   float *e;          /* … and where they go: e^(x - shift) */
   const float *done; /* exponentials whose weights are written … */
   void *weights;     /* … and where: at a multiple of 64 bytes when streamed */
-  float shift;
-  float factor;      /* not NaN */
   uint64_t n_blocks; /* whose sums are done */
+  float factor; /* … this, which is not NaN: side by side they would be stored, and waited for,
+                        as one */
 } passes;
 
 /* ---- the maximum ---- */

@@ -19,7 +19,8 @@
 typedef struct block {
   uint64_t first; /* of the call */
   uint64_t n_rows;
-  char *kept; /* the first row's scratch */
+  bool invalid; /* a row is, so that its factor is NaN */
+  char *kept;   /* the first row's scratch */
   __m512 max_lanes[SP_FAST_ROWS];
   __m512d sum_lanes[SP_FAST_ROWS];
   float shift[SP_FAST_ROWS]
@@ -168,7 +169,7 @@ static void row_side_by_side(const rows *r, const places *at, block *next, block
   now->sum_lanes[row] = total_of_blocks(&sums, p.n_blocks, p.sum);
 }
 
-/* Three full blocks of rows that are whole steps long: nothing to ask for each row. */
+/* Three full blocks of valid rows that are whole steps long: nothing to ask for each row. */
 static inline void full_row_side_by_side(const rows *r, const places *at, block *next, block *now,
                                          const block *done, uint64_t row) {
   passes p = passes_of(at, now, done, row);
@@ -178,15 +179,11 @@ static inline void full_row_side_by_side(const rows *r, const places *at, block 
   now->sum_lanes[row] = total_of_blocks(&sums, p.n_blocks, p.sum);
 }
 
-/* … and no row that is written is invalid: a NaN is in the sum of its factors. */
 static bool all_full(const rows *r, const block *next, const block *now, const block *done) {
-  float factors = 0.0F;
-  if (r->weights == NULL || r->n % STEP != 0) return false;
+  if (r->weights == NULL || r->n % STEP != 0 || done->invalid) return false;
   if (r->loops->stream && (((uintptr_t)r->weights | (uint64_t)r->weights_step) & 63) != 0)
     return false;
-  if ((next->n_rows & now->n_rows & done->n_rows) != r->plan->n_together) return false;
-  for (uint64_t row = 0; row < done->n_rows; row++) factors += done->factor[row];
-  return !isnan(factors);
+  return (next->n_rows & now->n_rows & done->n_rows) == r->plan->n_together;
 }
 
 static void blocks_side_by_side(const rows *r, block *next, block *now, const block *done) {
@@ -247,6 +244,7 @@ static void invert8(block *b, const double term[SP_FAST_ROWS], unsigned at) {
   empty = _mm512_mask_cmp_pd_mask(empty, sum, sum, _CMP_ORD_Q);
   __m512d inverse = _mm512_div_pd(_mm512_set1_pd(1.0), sum);
   inverse = _mm512_mask_mov_pd(inverse, empty, _mm512_setzero_pd());
+  b->invalid = b->invalid || _mm512_cmp_pd_mask(inverse, inverse, _CMP_UNORD_Q) != 0;
   _mm256_store_ps(b->factor + at, _mm512_cvtpd_ps(inverse));
 }
 
@@ -269,6 +267,7 @@ static void finish_block(const rows *r, block *b) {
   double term[SP_FAST_ROWS];
   bool sink = call->sink_logit.data != NULL && b->n_rows > 0;
   if (sink) sink_terms(b, sink_logits(&call->sink_logit, b), term);
+  b->invalid = false;
   for (unsigned at = 0; at < b->n_rows; at += 8) invert8(b, sink ? term : NULL, at);
   if (call->lse_keys.data != NULL || call->lse_total.data != NULL) put_lse(call, b);
 }
