@@ -42,7 +42,7 @@ size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value)
   bool fits = grow(&bytes, n_rows, 1, sizeof(sp_fast_row)) &&
               grow(&bytes, n_rows, sp_fast_padded(d_head), sizeof(float)) &&
               grow(&bytes, n_rows, acc_len, sizeof(double)) &&
-              grow(&bytes, acc_len, 1, sizeof(float));
+              grow(&bytes, acc_len, SP_FAST_STRIP, sizeof(float));
   return fits ? bytes : 0;
 }
 
@@ -61,7 +61,7 @@ static group group_init(const sp_fast_impl *impl, const sp_attention_call *call,
   g.q = take(&scratch, g.n_rows * g.q_len, sizeof *g.q);
   g.acc = take(&scratch, g.n_rows * g.acc_len, sizeof *g.acc);
   g.shape = (sp_fast_shape){.d_head = call->d_head, .d_value = value_len(call)};
-  g.shape.partial = take(&scratch, g.acc_len, sizeof(float));
+  g.shape.partial = take(&scratch, g.acc_len * SP_FAST_STRIP, sizeof(float));
   memset(g.q, 0, g.n_rows * g.q_len * sizeof *g.q);
   return g;
 }

@@ -28,6 +28,9 @@
 /* Rows of q and of the output are padded with zeros to this many elements. */
 #define SP_FAST_PAD 16u
 
+/* Rows that a variant may take through a tile together. */
+#define SP_FAST_STRIP 8u
+
 /* n consecutive keys of one kv head, none of them across a multiple of SP_FAST_TILE. */
 typedef struct sp_fast_keys {
   const void *k;              /* the row of key `first` */
@@ -48,7 +51,7 @@ typedef struct sp_fast_row {
 
 typedef struct sp_fast_shape {
   uint64_t d_head, d_value; /* d_value is 0 when no output is wanted */
-  float *partial;           /* scratch: partial[d_value], padded like acc, 64-byte aligned */
+  float *partial; /* scratch: partial[SP_FAST_STRIP][d_value], padded like acc, 64-byte aligned */
 } sp_fast_shape;
 
 typedef struct sp_fast_impl {

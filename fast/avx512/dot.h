@@ -1,61 +1,114 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sixteen dot products at once: q with sixteen keys. One accumulator per key runs along d, 16
- * elements at a time; then all sixteen are summed across their lanes by four steps that also
- * transpose, so that dot product l ends in lane l. The tree is the same for every key.
+/* Dot products of 4, 2 or 1 query rows with the sixteen keys of a group. The sixteen accumulators
+ * of a step are rows x keys: 4 x 4, 2 x 8 or 1 x 16. Each runs along d, 16 elements at a time; then
+ * all sixteen are summed across their lanes by four steps that also transpose, so that they end in
+ * one register. The tree over the lanes is the same for every accumulator, so a row's logits do not
+ * depend on how many rows it goes with. spec: NU-12
  *
- * Registers: 16 accumulators, q, and the key at hand. Per 16 elements of d: 16 fused multiply-adds
- * and 16 loads; the 15 additions and 30 shuffles of the transposition are paid once. */
+ * Roofline, 4 x 4 and d = 64: 64 multiply-adds over two pipes are 32 cycles. Beside them 32 loads
+ * (two a cycle: 16), and for the sums 15 additions, 12 blends and 18 shuffles, which share one pipe
+ * with the multiply-adds: (64 + 9) / 2 = 37 cycles, 87 % of the peak; for d = 128 it is 94 %. With
+ * one row there are as many loads as multiply-adds, and the keys come once from wherever they are. */
 #ifndef SINKPROOF_FAST_AVX512_DOT_H
 #define SINKPROOF_FAST_AVX512_DOT_H
 
 #include "fast/avx512/lanes.h"
 
-/* Sums of the halves of a and of b: 256-bit halves [a b]. */
+/* Sums of the halves of a, and of b: 256-bit halves [a b]. One shuffle, one blend. */
 static inline __m512 fold_halves(__m512 a, __m512 b) {
-  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+  return _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
 }
 
-/* … of the quarters of those: 128-bit quarters [a0 b0 a1 b1] from [a0 a1] and [b0 b1]. */
+/* In each quarter, the pairs of a, and of b: elements [a a b b]. */
+static inline __m512 fold_pairs(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_mask_blend_ps(0xcccc, a, b), _mm512_shuffle_ps(a, b, 0x4e));
+}
+
+/* The quarters of each half: quarters [a0 a1 b0 b1]. */
 static inline __m512 fold_quarters(__m512 a, __m512 b) {
-  __m512 even = _mm512_shuffle_f32x4(a, b, 0x88);
-  __m512 odd = _mm512_shuffle_f32x4(a, b, 0xdd);
-  return _mm512_add_ps(even, odd);
+  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
 }
 
-/* Inside each quarter: the sums of the four elements of a, b, c, d. */
-static inline __m512 fold_elements(__m512 a, __m512 b, __m512 c, __m512 d) {
-  __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-  __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-  __m512 low = _mm512_shuffle_ps(ab, cd, 0x44);
-  __m512 high = _mm512_shuffle_ps(ab, cd, 0xee);
-  return _mm512_add_ps(low, high);
+/* The elements of each pair. */
+static inline __m512 fold_elements(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
 }
 
-/* Lane l is the sum of the lanes of a[l]. */
-static inline __m512 transposed_sums(const __m512 a[16]) {
-  __m512 f[4];
-  for (int l = 0; l < 4; l++) {
-    __m512 near = fold_halves(a[l], a[l + 8]);
-    __m512 far = fold_halves(a[l + 4], a[l + 12]);
-    f[l] = fold_quarters(near, far); /* quarters: keys l, l + 8, l + 4, l + 12 */
-  }
-  __m512 sums = fold_elements(f[0], f[1], f[2], f[3]);
-  return _mm512_shuffle_f32x4(sums, sums, 0xd8); /* quarters 0, 2, 1, 3 */
+/* Lane l of the result is the sum of the lanes of a[slot(l)]. */
+SPECIALISED __m512 transposed_sums(const __m512 a[LANES]) {
+  __m512 half[8];
+  __m512 pair[4];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) half[i] = fold_halves(a[i], a[i + 8]);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) pair[i] = fold_pairs(half[i], half[i + 4]);
+  return fold_elements(fold_quarters(pair[0], pair[2]), fold_quarters(pair[1], pair[3]));
 }
 
-/* Lane l is q[d] · row[l][d]. q is padded with zeros to whole registers. */
-SPECIALISED __m512 dot16(sp_dtype dtype, const float *q, const void *const row[16], uint64_t d) {
-  __m512 sum[16];
+SPECIALISED int slot(int lane) {
+  const int in_quarter = (lane & 1) * 4 + (lane >> 1 & 1);
+  return in_quarter + (lane >> 2 & 1) * 8 + (lane >> 3) * 2;
+}
+
+/* 16 elements from c on for every accumulator; those before `end`, where it is not 0. */
+SPECIALISED void dot_step(int n_rows, sp_dtype dtype, const float *const *q, const void *const *key,
+                          uint64_t c, uint64_t end, __m512 sum[LANES]) {
+  const int n_keys = (int)LANES / n_rows;
+  __m512 k[LANES];
 #pragma GCC unroll 16
-  for (int l = 0; l < 16; l++) sum[l] = _mm512_setzero_ps();
-  for (uint64_t c = 0; c < d; c += LANES) {
-    __m512 q16 = _mm512_loadu_ps(q + c);
-    __mmask16 lanes = first_lanes(d - c);
+  for (int i = 0; i < n_keys; i++)
+    k[i] = end == 0 ? read16(dtype, key[i], c) : load16(dtype, key[i], c, first_lanes(end - c));
+#pragma GCC unroll 4
+  for (int r = 0; r < n_rows; r++) {
+    const __m512 q16 = _mm512_loadu_ps(q[r] + c);
 #pragma GCC unroll 16
-    for (int l = 0; l < 16; l++)
-      sum[l] = _mm512_fmadd_ps(q16, load16(dtype, row[l], c, lanes), sum[l]);
+    for (int i = 0; i < n_keys; i++) {
+      int s = slot(n_keys * r + i);
+      sum[s] = _mm512_fmadd_ps(q16, k[i], sum[s]);
+    }
   }
+}
+
+/* Rows x keys in one register: lane n_keys * r + i is q[r] · key[i]. q is padded with zeros. */
+SPECIALISED __m512 dot_tile(int n_rows, sp_dtype dtype, const float *const *q,
+                            const void *const *key, uint64_t d) {
+  __m512 sum[LANES];
+  uint64_t c = 0;
+#pragma GCC unroll 16
+  for (int i = 0; i < (int)LANES; i++) sum[i] = _mm512_setzero_ps();
+#pragma GCC unroll 8
+  for (; c + LANES <= d; c += LANES) dot_step(n_rows, dtype, q, key, c, 0, sum);
+  if (c < d) dot_step(n_rows, dtype, q, key, c, d, sum);
   return transposed_sums(sum);
+}
+
+/* Lane l of dots[r] is q[r] · key[l]. */
+SPECIALISED void dot4(sp_dtype dtype, const float *const *q, const void *const *key, uint64_t d,
+                      __m512 dots[4]) {
+  __m512 t[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) t[i] = dot_tile(4, dtype, q, key + 4 * i, d);
+  __m512 low01 = _mm512_shuffle_f32x4(t[0], t[1], 0x44);
+  __m512 low23 = _mm512_shuffle_f32x4(t[2], t[3], 0x44);
+  __m512 high01 = _mm512_shuffle_f32x4(t[0], t[1], 0xee);
+  __m512 high23 = _mm512_shuffle_f32x4(t[2], t[3], 0xee);
+  dots[0] = _mm512_shuffle_f32x4(low01, low23, 0x88);
+  dots[1] = _mm512_shuffle_f32x4(low01, low23, 0xdd);
+  dots[2] = _mm512_shuffle_f32x4(high01, high23, 0x88);
+  dots[3] = _mm512_shuffle_f32x4(high01, high23, 0xdd);
+}
+
+SPECIALISED void dot2(sp_dtype dtype, const float *const *q, const void *const *key, uint64_t d,
+                      __m512 dots[2]) {
+  __m512 near = dot_tile(2, dtype, q, key, d);
+  __m512 far = dot_tile(2, dtype, q, key + 8, d);
+  dots[0] = _mm512_shuffle_f32x4(near, far, 0x44);
+  dots[1] = _mm512_shuffle_f32x4(near, far, 0xee);
+}
+
+SPECIALISED void dot1(sp_dtype dtype, const float *const *q, const void *const *key, uint64_t d,
+                      __m512 dots[1]) {
+  dots[0] = dot_tile(1, dtype, q, key, d);
 }
 
 #endif
