@@ -7,7 +7,8 @@
  *
  *   argument x - max                  1, relative to D                           c_D = 1
  *   exponential                       log-error below 2u (measured 1.27)         eps_exp = 2u
- *   sum of a softmax row of N         min(N, 256) / 16 - 1 additions in a lane, then binary64
+ *   sum of a softmax row of N         2 additions in a tree over 64 keys and min(N, 1024) / 64 in
+ *                                     a lane, at most 18, then binary64
  *   sum of an attention tile          15 in a lane, 4 across lanes, then binary64
  *   output, in a tile                 16 fused multiply-adds over a group of keys, 15 additions of
  *                                     groups, then binary64: min(N, 16) + ceil(min(N, 256) / 16) -
@@ -24,61 +25,13 @@
 #include "fast/avx512/variant.h"
 
 #include "fast/cpu.h"
-#include "fast/prepared.h"
 
-static sp_status softmax(const sp_softmax_call *call) {
-  return sp_fast_softmax(&sp_fast_avx512, call);
-}
-
-static sp_status prepare_softmax(sp_prepared **prepared, const sp_softmax_call *call) {
-  return sp_fast_prepare_softmax(&sp_fast_avx512, prepared, call);
-}
-
-static sp_status attention(const sp_attention_call *call) {
-  return sp_fast_attention(&sp_fast_avx512, call);
-}
-
-static sp_status cache_open(sp_cache **cache, const sp_cache_config *config) {
-  return sp_fast_cache_open(&sp_fast_avx512, cache, config);
-}
-
-static const sp_cache_ops cache = {
-    .size = sizeof cache,
-    .open = cache_open,
-    .append = sp_fast_cache_append,
-    .attend = sp_fast_cache_attend,
-    .visible = sp_fast_cache_visible,
-    .close = sp_fast_cache_close,
-};
-
-static const sp_prepare_ops prepare = {
-    .size = sizeof prepare,
-    .softmax = prepare_softmax,
-    .run = sp_fast_run,
-    .release = sp_fast_release,
-};
-
-static const sp_kernel kernel = {
-    .size = sizeof kernel,
-    .abi_major = SP_ABI_MAJOR,
-    .abi_minor = SP_ABI_MINOR,
-    .claims = SP_FAST_CLAIMS,
-    .name = "fast-avx512",
-    .version = SP_VERSION,
-    .accuracy_class = "w-deep",
-    .options = SP_FAST_OPTIONS,
-    .dtypes_softmax = SP_FAST_DTYPES,
-    .dtypes_q = SP_FAST_DTYPES,
-    .dtypes_kv = SP_FAST_DTYPES,
-    .softmax = softmax,
-    .attention = attention,
-    .cache = &cache,
-    .path = sp_fast_path,
-    .prepare = &prepare,
-};
+#define SELF      sp_fast_avx512
+#define SELF_NAME "avx512"
+#include "fast/entry.h"
 
 const sp_fast_impl sp_fast_avx512 = {
-    .name = "avx512",
+    .name = SELF_NAME,
     .needs = SP_FAST_CPU_AVX2 | SP_FAST_CPU_FMA | SP_FAST_CPU_F16C | SP_FAST_CPU_AVX512F |
              SP_FAST_CPU_AVX512BW | SP_FAST_CPU_AVX512DQ | SP_FAST_CPU_AVX512VL,
     .exp = sp_fast_exp_avx512,

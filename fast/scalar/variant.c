@@ -8,61 +8,12 @@
  * * 2^-53, below one rounding of binary32 up to 2^29 keys. */
 #include "fast/scalar/variant.h"
 
-#include "fast/prepared.h"
-
-static sp_status softmax(const sp_softmax_call *call) {
-  return sp_fast_softmax(&sp_fast_scalar, call);
-}
-
-static sp_status prepare_softmax(sp_prepared **prepared, const sp_softmax_call *call) {
-  return sp_fast_prepare_softmax(&sp_fast_scalar, prepared, call);
-}
-
-static sp_status attention(const sp_attention_call *call) {
-  return sp_fast_attention(&sp_fast_scalar, call);
-}
-
-static sp_status cache_open(sp_cache **cache, const sp_cache_config *config) {
-  return sp_fast_cache_open(&sp_fast_scalar, cache, config);
-}
-
-static const sp_cache_ops cache = {
-    .size = sizeof cache,
-    .open = cache_open,
-    .append = sp_fast_cache_append,
-    .attend = sp_fast_cache_attend,
-    .visible = sp_fast_cache_visible,
-    .close = sp_fast_cache_close,
-};
-
-static const sp_prepare_ops prepare = {
-    .size = sizeof prepare,
-    .softmax = prepare_softmax,
-    .run = sp_fast_run,
-    .release = sp_fast_release,
-};
-
-static const sp_kernel kernel = {
-    .size = sizeof kernel,
-    .abi_major = SP_ABI_MAJOR,
-    .abi_minor = SP_ABI_MINOR,
-    .claims = SP_FAST_CLAIMS,
-    .name = "fast-scalar",
-    .version = SP_VERSION,
-    .accuracy_class = "w-deep",
-    .options = SP_FAST_OPTIONS,
-    .dtypes_softmax = SP_FAST_DTYPES,
-    .dtypes_q = SP_FAST_DTYPES,
-    .dtypes_kv = SP_FAST_DTYPES,
-    .softmax = softmax,
-    .attention = attention,
-    .cache = &cache,
-    .path = sp_fast_path,
-    .prepare = &prepare,
-};
+#define SELF      sp_fast_scalar
+#define SELF_NAME "scalar"
+#include "fast/entry.h"
 
 const sp_fast_impl sp_fast_scalar = {
-    .name = "scalar",
+    .name = SELF_NAME,
     .needs = 0,
     .exp = sp_fast_exp_scalar,
     .softmax = sp_fast_softmax_scalar,
