@@ -9,8 +9,8 @@
 
 static const sp_fast_impl *const variants[] = {
 #if defined(__x86_64__)
-    &sp_fast_avx512,
-    &sp_fast_avx2,
+    &sp_fast_avx512, /* 16 lanes */
+    &sp_fast_avx2,   /* 8 lanes */
 #endif
     &sp_fast_scalar, /* needs nothing, so there is always one */
 };
