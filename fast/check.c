@@ -147,12 +147,27 @@ sp_status sp_fast_check_attention(sp_attention_call *call, const sp_attention_ca
   return first_error(status, sizeof status / sizeof *status);
 }
 
+/* spec: KC-7, EV-10, EV-11 */
+static sp_status check_rotation(const sp_cache_config *c) {
+  bool rotated = c->rope_dims > 0;
+  if (c->position > SP_POSITION_CACHE || c->rope_pairing > SP_ROPE_INTERLEAVED) return SP_INVALID;
+  if (rotated != (c->position != SP_POSITION_NONE)) return SP_INVALID;
+  if (!rotated) return SP_OK;
+  if (c->rope_dims % 2 != 0 || c->rope_dims > c->d_head) return SP_INVALID;
+  return c->rope_base >= 1.0 && isfinite(c->rope_base) ? SP_OK : SP_INVALID;
+}
+
+/* Zero stands for one. */
 sp_status sp_fast_check_cache_config(sp_cache_config *config, const sp_cache_config *from) {
   sp_status adopted = adopt(config, sizeof *config, from);
   if (adopted != SP_OK) return adopted;
+  if (config->n_sequences == 0) config->n_sequences = 1;
+  if (config->n_evict == 0) config->n_evict = 1;
   bool endless = config->window == 0 || config->window == SP_WINDOW_ALL; /* spec: EV-3 */
   const sp_status status[] = {
       endless ? SP_INVALID : SP_OK,
+      config->n_evict <= config->window ? SP_OK : SP_INVALID,
+      check_rotation(config),
       check_heads(config->n_heads, config->n_kv_heads),
       is_offered(config->dtype_kv) ? SP_OK : SP_UNSUPPORTED,
       config->n_heads <= MAX_SIZE ? SP_OK : SP_UNSUPPORTED,
@@ -182,6 +197,7 @@ sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
   bool any_lse = call->lse_keys.data || call->lse_total.data;
   const sp_status status[] = {
       call->n_tokens > 0 ? SP_OK : SP_INVALID, /* spec: KC-7 */
+      call->sequence < config->n_sequences ? SP_OK : SP_INVALID,
       check_numbers(call->scale, call->softcap),
       call->k.data != NULL && call->v.data != NULL ? SP_OK : SP_INVALID,
       call->k.dtype == config->dtype_kv ? SP_OK : SP_INVALID,
@@ -193,11 +209,13 @@ sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
   return first_error(status, sizeof status / sizeof *status);
 }
 
-sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from) {
+sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from,
+                               const sp_cache_config *config) {
   sp_status adopted = adopt(call, sizeof *call, from);
   if (adopted != SP_OK) return adopted;
   const sp_status status[] = {
       call->n_tokens == 1 ? SP_OK : SP_INVALID,
+      call->sequence < config->n_sequences ? SP_OK : SP_INVALID,
       call->k.data == NULL && call->v.data == NULL ? SP_OK : SP_INVALID,
       call->q.data != NULL && call->out.data != NULL ? SP_OK : SP_INVALID,
       check_queries(call),

@@ -18,6 +18,7 @@ sp_status sp_fast_check_attention(sp_attention_call *call, const sp_attention_ca
 sp_status sp_fast_check_cache_config(sp_cache_config *config, const sp_cache_config *from);
 sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
                                const sp_cache_config *config);
-sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from);
+sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from,
+                               const sp_cache_config *config);
 
 #endif

@@ -36,6 +36,7 @@ static const sp_cache_ops cache = {
     .attend = sp_fast_cache_attend,
     .visible = sp_fast_cache_visible,
     .close = sp_fast_cache_close,
+    .truncate = sp_fast_cache_truncate,
 };
 
 static const sp_prepare_ops prepare = {

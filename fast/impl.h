@@ -18,6 +18,7 @@
 
 #include "fast/logit.h"
 #include "fast/normalise.h"
+#include "fast/rope.h"
 #include "fast/softmax.h"
 #include "sinkproof/kernel.h"
 
@@ -66,6 +67,10 @@ typedef struct sp_fast_impl {
   void (*tile)(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
                uint64_t n_rows);
   const sp_kernel *kernel;
+  /* Rotation, as rope.h says of the portable ones. */
+  void (*turn)(const sp_fast_rope *rope, uint64_t position, sp_fast_angles *angles);
+  void (*rotate)(const sp_fast_rope *rope, const sp_fast_angles *angles, sp_dtype dtype,
+                 const void *from, uint64_t d, float *to);
 } sp_fast_impl;
 
 extern const sp_fast_impl sp_fast_avx512;
@@ -94,6 +99,7 @@ sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *call);
 sp_status sp_fast_cache_visible(sp_cache *cache, uint64_t sequence, uint64_t *token,
                                 uint64_t capacity, uint64_t *n);
 void sp_fast_cache_close(sp_cache *cache);
+sp_status sp_fast_cache_truncate(sp_cache *cache, uint64_t sequence, uint64_t n_tokens);
 
 /* The variant that the last call on this thread ran; "" before the first. spec: KC-9 */
 const char *sp_fast_path(void);
@@ -111,7 +117,9 @@ void sp_fast_set_path(const sp_fast_impl *impl);
    SP_OPT_ALIBI | SP_OPT_WINDOW | SP_OPT_SINK_TOKENS | SP_OPT_POSITIONS | SP_OPT_BIAS_PAIR |       \
    SP_OPT_GQA | SP_OPT_PREFILL | SP_OPT_NONCAUSAL | SP_OPT_MORE_Q_THAN_KV | SP_OPT_BATCH |         \
    SP_OPT_STRIDES | SP_OPT_D_VALUE | SP_OPT_LSE_KEYS | SP_OPT_LSE_TOTAL | SP_OPT_EMPTY |           \
-   SP_OPT_NONFINITE | SP_OPT_FIRST_TOKEN)
+   SP_OPT_NONFINITE | SP_OPT_FIRST_TOKEN | SP_OPT_POSITION_ABS | SP_OPT_POSITION_CACHE |           \
+   SP_OPT_ROPE_HALF | SP_OPT_ROPE_INTERLEAVED | SP_OPT_ROPE_PARTIAL | SP_OPT_EVICT_BLOCK |         \
+   SP_OPT_UNDO | SP_OPT_SEQUENCES)
 #define SP_FAST_CLAIMS                                                                             \
   (SP_CLAIM_DETERMINISTIC | SP_CLAIM_BATCH_INVARIANT | SP_CLAIM_THREAD_INVARIANT)
 

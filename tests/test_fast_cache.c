@@ -290,7 +290,8 @@ START_TEST(ring_arithmetic_at_large_counts) {
     for (uint64_t n_sink = 0; n_sink < 4; n_sink++)
       for (uint64_t window = 1; window < 6; window++)
         for (uint64_t n_seen = counts[i] - 8; n_seen < counts[i] + 16; n_seen++) {
-          sp_fast_ring ring = {n_sink, window, n_seen};
+          sp_fast_ring ring = sp_fast_ring_new(n_sink, window, 1, 0);
+          ring.n_seen = n_seen;
           ck_assert_uint_eq(sp_fast_ring_oldest(&ring), n_seen - window);
           ck_assert_uint_eq(sp_fast_ring_used(&ring, n_seen), n_sink + window);
           uint64_t used = 0; /* the W recent tokens have W different slots of the ring */
@@ -306,10 +307,10 @@ START_TEST(ring_arithmetic_at_large_counts) {
 END_TEST
 
 START_TEST(ring_capacity_does_not_wrap) {
-  const sp_fast_ring huge = {UINT64_MAX - 5, 100, 7};
+  const sp_fast_ring huge = sp_fast_ring_new(UINT64_MAX - 5, 100, 1, 0);
   ck_assert_uint_eq(sp_fast_ring_capacity(&huge), UINT64_MAX);
   ck_assert_uint_eq(sp_fast_ring_used(&huge, 7), 7);
-  const sp_fast_ring exact = {UINT64_MAX - 5, 5, 7};
+  const sp_fast_ring exact = sp_fast_ring_new(UINT64_MAX - 5, 5, 1, 0);
   ck_assert_uint_eq(sp_fast_ring_capacity(&exact), UINT64_MAX);
 }
 END_TEST

@@ -30,4 +30,6 @@ const sp_fast_impl sp_fast_avx2 = {
     .softmax = sp_fast_softmax_avx2,
     .tile = sp_fast_tile_avx2,
     .kernel = &kernel,
+    .turn = sp_fast_turn_scalar,
+    .rotate = sp_fast_rotate_scalar,
 };

@@ -38,4 +38,6 @@ const sp_fast_impl sp_fast_avx512 = {
     .softmax = sp_fast_softmax_avx512,
     .tile = sp_fast_tile_avx512,
     .kernel = &kernel,
+    .turn = sp_fast_turn_avx512,
+    .rotate = sp_fast_rotate_avx512,
 };

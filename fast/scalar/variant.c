@@ -19,4 +19,6 @@ const sp_fast_impl sp_fast_scalar = {
     .softmax = sp_fast_softmax_scalar,
     .tile = sp_fast_tile_scalar,
     .kernel = &kernel,
+    .turn = sp_fast_turn_scalar,
+    .rotate = sp_fast_rotate_scalar,
 };

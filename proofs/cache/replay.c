@@ -72,7 +72,8 @@ static int append_and_list(const sp_cache_ops *ops, sp_cache *cache, uint64_t n_
 }
 
 static int stream(const sp_cache_ops *const *ops, int n_kernels) {
-  sp_fast_ring ring = {.n_sink_tokens = below(6), .window = 1 + below(8), .n_seen = 0};
+  uint64_t n_sink_tokens = below(6);
+  sp_fast_ring ring = sp_fast_ring_new(n_sink_tokens, 1 + below(8), 1, 0);
   uint64_t slots[MOST] = {0};
   sp_cache *cache[MOST_KERNELS] = {NULL};
   sp_cache_config config = {.size = sizeof config,
@@ -90,7 +91,7 @@ static int stream(const sp_cache_ops *const *ops, int n_kernels) {
     uint64_t block = 1 + below(12);
     for (uint64_t i = 0; i < block; i++) {
       slots[sp_fast_ring_slot(&ring, ring.n_seen)] = ring.n_seen;
-      ring.n_seen++;
+      sp_fast_ring_append(&ring);
     }
     printf("block %" PRIu64, block);
     print_ring(&ring, slots);
