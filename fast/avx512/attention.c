@@ -75,21 +75,37 @@ static __m512 general_logits(const sp_fast_logit_rule *rule, __m512 dots, uint64
   return _mm512_loadu_ps(x);
 }
 
+/* The usual case of put_logits. */
+static inline void put_scaled(strip *s, uint32_t r, uint32_t g, __m512 dots, uint32_t in_tile) {
+  __m512 x = _mm512_mul_ps(_mm512_set1_ps(s->rows[r].rule.scale), dots);
+  if (_mm512_mask_fpclass_ps_mask((__mmask16)in_tile, dots, NOT_FINITE) != 0)
+    s->rows[r].sum.invalid = true;
+  s->present[r][g] = (uint16_t)in_tile;
+  _mm512_store_ps(s->x[r][g], _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), (__mmask16)in_tile, x));
+}
+
 /* spec: AT-2; SM-5 a dot product that is not finite has a q or a k that is not. A logit of +inf is
  * found as the row's maximum. */
-static void put_logits(strip *s, uint32_t r, uint32_t g, __m512 dots, uint32_t in_tile) {
+static __attribute__((noinline)) void put_general(strip *s, uint32_t r, uint32_t g, __m512 dots,
+                                                  uint32_t in_tile) {
   sp_fast_row *row = &s->rows[r];
   uint64_t base = group_base(s->keys, g);
-  uint32_t present = s->alike ? in_tile : present_lanes(&row->rule, base, in_tile);
-  __m512 x = s->alike || sp_fast_only_scaled(&row->rule)
-                 ? _mm512_mul_ps(_mm512_set1_ps(row->rule.scale), dots)
-                 : general_logits(&row->rule, dots, base, present);
+  uint32_t present = present_lanes(&row->rule, base, in_tile);
+  __m512 x = sp_fast_only_scaled(&row->rule) ? _mm512_mul_ps(_mm512_set1_ps(row->rule.scale), dots)
+                                             : general_logits(&row->rule, dots, base, present);
   __mmask16 bad = _mm512_mask_fpclass_ps_mask((__mmask16)present, dots, NOT_FINITE);
-  if (bad != 0) row->sum.invalid = true;
-  if (!s->alike && _mm512_mask_cmp_ps_mask((__mmask16)present, x, x, _CMP_UNORD_Q) != 0)
+  if (bad != 0 || _mm512_mask_cmp_ps_mask((__mmask16)present, x, x, _CMP_UNORD_Q) != 0)
     row->sum.invalid = true;
   s->present[r][g] = (uint16_t)present;
   _mm512_store_ps(s->x[r][g], _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), (__mmask16)present, x));
+}
+
+SPECIALISED void put_logits(strip *s, uint32_t r, uint32_t g, __m512 dots, uint32_t in_tile) {
+  if (s->alike) {
+    put_scaled(s, r, g, dots, in_tile);
+  } else {
+    put_general(s, r, g, dots, in_tile);
+  }
 }
 
 /* Logits of one group of keys for all rows of the strip. */

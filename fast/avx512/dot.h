@@ -76,7 +76,11 @@ SPECIALISED __m512 dot_tile(int n_rows, sp_dtype dtype, const float *const *q,
   uint64_t c = 0;
 #pragma GCC unroll 16
   for (int i = 0; i < (int)LANES; i++) sum[i] = _mm512_setzero_ps();
+  if (d == 64 || d == 128) {
 #pragma GCC unroll 8
+    for (; c < d; c += LANES) dot_step(n_rows, dtype, q, key, c, 0, sum);
+    return transposed_sums(sum);
+  }
   for (; c + LANES <= d; c += LANES) dot_step(n_rows, dtype, q, key, c, 0, sum);
   if (c < d) dot_step(n_rows, dtype, q, key, c, d, sum);
   return transposed_sums(sum);
@@ -86,7 +90,7 @@ SPECIALISED __m512 dot_tile(int n_rows, sp_dtype dtype, const float *const *q,
 SPECIALISED void dot4(sp_dtype dtype, const float *const *q, const void *const *key, uint64_t d,
                       __m512 dots[4]) {
   __m512 t[4];
-#pragma GCC unroll 4
+#pragma GCC unroll 1
   for (int i = 0; i < 4; i++) t[i] = dot_tile(4, dtype, q, key + 4 * i, d);
   __m512 low01 = _mm512_shuffle_f32x4(t[0], t[1], 0x44);
   __m512 low23 = _mm512_shuffle_f32x4(t[2], t[3], 0x44);
