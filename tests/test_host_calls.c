@@ -158,6 +158,15 @@ static const struct {
     {"queries-vary", SP_OP_ATTENTION, SP_INCIDENT_VARIES, "query 0 of batch entry 0 alone"},
     {"entries-vary", SP_OP_ATTENTION, SP_INCIDENT_VARIES,
      "batch entry 1 alone: element 0 of row 12"},
+    {"plan", SP_OP_SOFTMAX, SP_INCIDENT_NONE, ""},
+    {"plan-declines", SP_OP_SOFTMAX, SP_INCIDENT_NONE, ""},
+    {"plan-differs", SP_OP_SOFTMAX, SP_INCIDENT_VARIES, "as a prepared call"},
+    {"plan-once", SP_OP_SOFTMAX, SP_INCIDENT_VARIES, "as a prepared call"},
+    {"plan-early", SP_OP_SOFTMAX, SP_INCIDENT_VARIES, "as a prepared call"},
+    {"plan-keeps-struct", SP_OP_SOFTMAX, SP_INCIDENT_CRASH, "the prepared call"},
+    {"plan-fails", SP_OP_SOFTMAX, SP_INCIDENT_STATUS, "SP_INTERNAL"},
+    {"plan-nothing", SP_OP_SOFTMAX, SP_INCIDENT_STATUS, "no plan"},
+    {"plan-writes", SP_OP_SOFTMAX, SP_INCIDENT_WROTE_DECLINED, "preparing the call"},
     {"hang", SP_OP_SOFTMAX, SP_INCIDENT_TIMEOUT, "softmax"},
     {"declines", SP_OP_SOFTMAX, SP_INCIDENT_NONE, ""}};
 

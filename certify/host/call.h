@@ -16,7 +16,11 @@ typedef enum sp_call_kind {
   SP_CALL_ATTEND,
   SP_CALL_VISIBLE,
   SP_CALL_CLOSE,
-  SP_CALL_TRUNCATE
+  SP_CALL_TRUNCATE,
+  SP_CALL_PREPARE_SOFTMAX, /* a plan, which one worker keeps until it is released */
+  SP_CALL_PREPARE_ATTENTION,
+  SP_CALL_RUN,
+  SP_CALL_RELEASE
 } sp_call_kind;
 
 typedef union sp_call_args {

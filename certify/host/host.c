@@ -26,7 +26,28 @@ static const char *path_elsewhere(void) {
 
 static const sp_cache_ops cache_elsewhere = {.size = sizeof(sp_cache_ops)};
 
+static sp_status prepare_softmax_elsewhere(sp_prepared **prepared, const sp_softmax_call *call) {
+  (void)prepared;
+  return softmax_elsewhere(call);
+}
+
+static sp_status prepare_attention_elsewhere(sp_prepared **prepared,
+                                             const sp_attention_call *call) {
+  (void)prepared;
+  return attention_elsewhere(call);
+}
+
+/* Which operations are prepared: neither, softmax, attention, both. */
+static const sp_prepare_ops prepare_elsewhere[4] = {
+    {.size = sizeof(sp_prepare_ops)},
+    {.size = sizeof(sp_prepare_ops), .softmax = prepare_softmax_elsewhere},
+    {.size = sizeof(sp_prepare_ops), .attention = prepare_attention_elsewhere},
+    {.size = sizeof(sp_prepare_ops),
+     .softmax = prepare_softmax_elsewhere,
+     .attention = prepare_attention_elsewhere}};
+
 static void adopt(const sp_descriptor *d, sp_kernel *kernel) {
+  int plans = d->plans_softmax + 2 * d->plans_attention;
   *kernel = (sp_kernel){.size = sizeof *kernel,
                         .abi_major = SP_ABI_MAJOR,
                         .abi_minor = d->abi_minor,
@@ -42,7 +63,8 @@ static void adopt(const sp_descriptor *d, sp_kernel *kernel) {
                         .softmax = d->softmax ? softmax_elsewhere : NULL,
                         .attention = d->attention ? attention_elsewhere : NULL,
                         .cache = d->cache ? &cache_elsewhere : NULL,
-                        .path = d->path ? path_elsewhere : NULL};
+                        .path = d->path ? path_elsewhere : NULL,
+                        .prepare = plans ? &prepare_elsewhere[plans] : NULL};
 }
 
 /* Copy what the child reported: the shared memory stays within the kernel's reach. */

@@ -66,10 +66,11 @@ const char *sp_incident_name(sp_incident_kind kind);
 bool sp_host_run(sp_host *host, size_t kernel, const sp_case *c, bool once, sp_outputs *outputs,
                  sp_incident *incident, char path[32]);
 
-/* Test the claims SP_CLAIM_BATCH_INVARIANT and SP_CLAIM_THREAD_INVARIANT, where the kernel makes
- * them: run single rows, queries and batch entries of a softmax or attention case alone, and the
- * whole with another n_threads, and compare with `outputs`, which sp_host_run gave for the whole.
- * Any difference in bits is an incident VARIES. Returns false for the host's own faults. (NU-12) */
+/* Run a softmax or attention case otherwise, and compare with `outputs`, which sp_host_run gave for
+ * the whole. Where the kernel prepares calls: as a plan, run twice. Where it claims
+ * SP_CLAIM_BATCH_INVARIANT or SP_CLAIM_THREAD_INVARIANT: single rows, queries and batch entries
+ * alone, and the whole with another n_threads. Any difference in bits is an incident VARIES. Returns
+ * false for the host's own faults. (NU-12) */
 bool sp_host_check_variants(sp_host *host, size_t kernel, const sp_case *c,
                             const sp_outputs *outputs, sp_incident *incident);
 

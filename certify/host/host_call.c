@@ -70,6 +70,8 @@ static void fill_request(const sp_call *call, size_t kernel, sp_request *request
     request->span[i].bytes = call->tensor[i].bytes;
     request->span[i].writable = call->tensor[i].writable;
   }
+  /* A plan keeps no pointer to the struct it was made from: that one stays closed while it runs. */
+  if (call->kind == SP_CALL_RUN && call->args_at >= 0) request->span[call->args_at].bytes = 0;
   if (call->args_at >= 0) request->args = call->tensor[call->args_at].data;
   if (call->n_at < 0) return;
   request->n = call->tensor[call->n_at].data;
@@ -161,6 +163,10 @@ bool sp_host_put(sp_host *host, size_t kernel, sp_status *status, sp_incident *i
   if (incident->kind == SP_INCIDENT_NONE && host->call.kind == SP_CALL_OPEN &&
       reply.status == SP_OK && reply.no_cache)
     sp_incident_set(incident, SP_INCIDENT_STATUS, "%s: returned SP_OK and no cache", host->where);
+  bool prepares =
+      host->call.kind == SP_CALL_PREPARE_SOFTMAX || host->call.kind == SP_CALL_PREPARE_ATTENTION;
+  if (incident->kind == SP_INCIDENT_NONE && prepares && reply.status == SP_OK && reply.no_plan)
+    sp_incident_set(incident, SP_INCIDENT_STATUS, "%s: returned SP_OK and no plan", host->where);
   return true;
 }
 
@@ -185,6 +191,10 @@ static void check_nothing_written(const sp_host *host, sp_status status, sp_inci
                     host->where, status_name(status, name), place);
     return;
   }
+}
+
+void sp_check_untouched(const sp_host *host, sp_status status, sp_incident *incident) {
+  check_nothing_written(host, status, incident);
 }
 
 void sp_check_status(const sp_host *host, sp_status status, sp_incident *incident) {

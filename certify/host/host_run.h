@@ -38,6 +38,9 @@ bool sp_host_put(sp_host *host, size_t kernel, sp_status *status, sp_incident *i
 /* What a legal call may answer. (KC-3) */
 void sp_check_status(const sp_host *host, sp_status status, sp_incident *incident);
 
+/* A call that may not write any output did not. */
+void sp_check_untouched(const sp_host *host, sp_status status, sp_incident *incident);
+
 /* What a call that SPEC.md calls an error may answer. (KC-7) */
 void sp_check_refusal(const sp_host *host, sp_status status, sp_incident *incident);
 
@@ -46,6 +49,13 @@ void sp_check_refusal(const sp_host *host, sp_status status, sp_incident *incide
 /* The worker did not answer: say why. `call` may be NULL (while loading). */
 void sp_death_words(const sp_link *link, const sp_call *call, const char *where, sp_ending ending,
                     sp_incident *incident);
+
+/* ---- certify/host/host_prepared.c ---- */
+
+/* Where the kernel prepares calls: prepare this one, run it twice, and compare with what the one
+ * step gave. */
+bool sp_host_check_prepared(sp_host *host, size_t kernel, const sp_case *c,
+                            const sp_outputs *outputs, sp_incident *incident);
 
 /* ---- certify/host/host_cache.c ---- */
 

@@ -166,6 +166,8 @@ bool sp_host_check_variants(sp_host *host, size_t kernel, const sp_case *c,
   bool ok = true;
   *incident = (sp_incident){0};
   if (c->op == SP_OP_CACHE) return true;
+  if (!sp_host_check_prepared(host, kernel, c, outputs, incident)) return false;
+  if (incident->kind != SP_INCIDENT_NONE) return true;
   if ((claims & SP_CLAIM_THREAD_INVARIANT) && !other_threads(&t, &ok)) return ok;
   if (!(claims & SP_CLAIM_BATCH_INVARIANT)) return true;
   if (c->op == SP_OP_SOFTMAX) {

@@ -24,6 +24,7 @@ typedef struct worker {
   unsigned char *arena;
   sp_kernel *kernels;
   sp_cache *cache;
+  sp_prepared *plan;
   pid_t pid;
   uint32_t threads_allowed; /* beside this one */
   rlim_t cpu_limit;         /* seconds */
@@ -91,11 +92,24 @@ static sp_status cache_call(worker *w, const sp_request *call, const sp_cache_op
   return SP_OK;
 }
 
+static sp_status plan_call(worker *w, const sp_request *call, const sp_prepare_ops *ops) {
+  const void *args = w->arena + call->args;
+  if (call->kind == SP_CALL_PREPARE_SOFTMAX || call->kind == SP_CALL_PREPARE_ATTENTION)
+    w->plan = NULL;
+  if (call->kind == SP_CALL_PREPARE_SOFTMAX) return ops->softmax(&w->plan, args);
+  if (call->kind == SP_CALL_PREPARE_ATTENTION) return ops->attention(&w->plan, args);
+  if (call->kind == SP_CALL_RUN) return ops->run(w->plan);
+  ops->release(w->plan);
+  w->plan = NULL;
+  return SP_OK;
+}
+
 static sp_status dispatch(worker *w, const sp_request *call) {
   const sp_kernel *kernel = &w->kernels[call->kernel];
   const void *args = w->arena + call->args;
   if (call->kind == SP_CALL_SOFTMAX) return kernel->softmax(args);
   if (call->kind == SP_CALL_ATTENTION) return kernel->attention(args);
+  if (call->kind >= SP_CALL_PREPARE_SOFTMAX) return plan_call(w, call, kernel->prepare);
   return cache_call(w, call, kernel->cache);
 }
 
@@ -160,8 +174,10 @@ static void serve(worker *w) {
   if (w->kernels[call->kernel].path != NULL) copy_path(reply.path, w->kernels[call->kernel].path);
   set_phase(w, SP_PHASE_AFTER);
   reply.no_cache = w->cache == NULL;
-  reply.threads_allowed = w->threads_allowed;
-  reply.threads_left = threads_left(w->threads_allowed);
+  reply.no_plan = w->plan == NULL;
+  /* A plan may have threads of its own as long as it lives. */
+  reply.threads_allowed = w->threads_allowed + (w->plan != NULL ? call->n_threads - 1 : 0);
+  reply.threads_left = threads_left(reply.threads_allowed);
   w->control->answer = reply;
   set_phase(w, SP_PHASE_IDLE);
 }

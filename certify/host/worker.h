@@ -31,7 +31,7 @@ typedef struct sp_descriptor {
   char name[SP_WORKER_NAME], version[SP_WORKER_NAME], accuracy_class[SP_WORKER_CLASS];
   uint64_t options, max_n;
   uint32_t abi_minor, claims, dtypes_softmax, dtypes_q, dtypes_kv;
-  bool softmax, attention, cache, path;
+  bool softmax, attention, cache, path, plans_softmax, plans_attention;
 } sp_descriptor;
 
 typedef struct sp_load_report {
@@ -60,6 +60,7 @@ typedef struct sp_request {
 typedef struct sp_reply {
   int32_t status;
   bool no_cache; /* open said SP_OK and gave no cache */
+  bool no_plan;  /* … prepare, and no plan */
   sp_fp_state before, after;
   uint32_t threads_allowed, threads_left; /* beside the worker's own */
   char path[32];

@@ -83,6 +83,15 @@ static bool check_cache(const sp_cache_ops *cache, const char *name, sp_load_rep
   return true;
 }
 
+static bool check_plans(const sp_prepare_ops *ops, const char *name, sp_load_report *load) {
+  if (ops->size < sizeof(sp_prepare_ops) || ops->size > MOST_SIZE)
+    return refuse(load, "the prepare operations of kernel %s have the absurd size %u", name,
+                  ops->size);
+  if (ops->run == NULL || ops->release == NULL)
+    return refuse(load, "kernel %s prepares calls, but lacks one of run, release", name);
+  return true;
+}
+
 /* Size first: of a descriptor that is shorter than ours the rest is absent, and of one that is
  * longer the rest is unknown to us. */
 static bool describe(const sp_kernel *theirs, sp_kernel *kernel, sp_descriptor *d,
@@ -99,6 +108,9 @@ static bool describe(const sp_kernel *theirs, sp_kernel *kernel, sp_descriptor *
   if (kernel->cache != NULL && !check_cache(kernel->cache, d->name, load)) return false;
   if (!kernel->softmax && !kernel->attention && !kernel->cache)
     return refuse(load, "kernel %s offers no operation", d->name);
+  if (kernel->prepare != NULL && !check_plans(kernel->prepare, d->name, load)) return false;
+  d->plans_softmax = kernel->prepare != NULL && kernel->prepare->softmax != NULL;
+  d->plans_attention = kernel->prepare != NULL && kernel->prepare->attention != NULL;
   d->options = kernel->options;
   d->max_n = kernel->max_n;
   d->abi_minor = kernel->abi_minor;
