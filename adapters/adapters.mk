@@ -6,9 +6,9 @@ THIRD_PARTY ?= $(BUILD)/third-party
 PYTHON      ?= python3
 
 # Debian packages that the adapters need beyond those of the core.
-ADAPTER_APT := g++ libdnnl-dev python3-pip
+ADAPTER_APT := g++ libdnnl-dev libxnnpack-dev libpthreadpool-dev libopenblas-dev python3-pip
 
-ADAPTERS     := onednn ggml onnxruntime
+ADAPTERS     := onednn ggml onnxruntime xnnpack openblas
 ADAPTER_LIBS := $(ADAPTERS:%=$(BUILD)/adapters/%.so)
 FETCHED      := $(THIRD_PARTY)/ggml/.fetched $(THIRD_PARTY)/onnxruntime/.fetched
 
@@ -31,6 +31,21 @@ $(BUILD)/adapters/onednn.so: $(call adapter_objects,onednn)
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -ldnnl -lgomp -pthread
+
+# ---- XNNPACK: Debian's library, which forgets to ask for pthreadpool's header
+$(BUILD)/adapters/xnnpack.so: $(call adapter_objects,xnnpack)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lXNNPACK -lpthreadpool -pthread
+
+# ---- OpenBLAS: Debian's library; the softmax between its products is ours to compile
+$(BUILD)/obj/adapters/openblas/rows.c.o: private BASE := $(filter-out -fno-fast-math,$(BASE))
+$(BUILD)/obj/adapters/openblas/rows.c.o: private ROOM := \
+  -march=native -mprefer-vector-width=512 -ffast-math -ftree-vectorize -fvect-cost-model=unlimited
+$(BUILD)/adapters/openblas.so: $(call adapter_objects,openblas)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lopenblas -lmvec -lm -pthread
 
 # ---- ONNX Runtime: the wheel's library, found beside the adapter
 $(BUILD)/adapters/libonnxruntime.so.1: $(THIRD_PARTY)/onnxruntime/.fetched
