@@ -161,8 +161,12 @@ static void load_q(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
   const sp_attention_call *call = g->call;
   for (uint64_t r = 0; r < g->n_rows; r++) {
     const void *from = sp_fast_in(&call->q, b, i, h_kv * g->n_rows + r);
-    for (uint64_t c = 0; c < call->d_head; c++)
-      g->q[r * g->q_len + c] = sp_fast_load(call->q.dtype, from, c);
+    float *q = g->q + r * g->q_len;
+    if (call->q.dtype == SP_F32) {
+      memcpy(q, from, call->d_head * sizeof *q);
+      continue;
+    }
+    for (uint64_t c = 0; c < call->d_head; c++) q[c] = sp_fast_load(call->q.dtype, from, c);
   }
 }
 
@@ -174,10 +178,9 @@ static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
   attend(g, &query, segment, n_segments, g->call->bias_k.data != NULL);
 }
 
-void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call, void *scratch) {
+void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call,
+                    const sp_fast_queries *queries, void *scratch) {
   group g = group_init(impl, call, scratch);
-  for (uint64_t b = 0; b < call->n_batch; b++)
-    for (uint64_t h_kv = 0; h_kv < call->n_kv_heads; h_kv++)
-      for (uint64_t i = 0; i < call->n_q; i++) attend_query(&g, b, i, h_kv);
-  sp_fast_set_path(impl);
+  for (uint64_t i = queries->begin; i < queries->end; i++)
+    attend_query(&g, queries->b, i, queries->h_kv);
 }

@@ -21,6 +21,10 @@ static sp_status prepare_softmax(sp_prepared **prepared, const sp_softmax_call *
   return sp_fast_prepare_softmax(&SELF, prepared, call);
 }
 
+static sp_status prepare_attention(sp_prepared **prepared, const sp_attention_call *call) {
+  return sp_fast_prepare_attention(&SELF, prepared, call);
+}
+
 static sp_status attention(const sp_attention_call *call) {
   return sp_fast_attention(&SELF, call);
 }
@@ -42,6 +46,7 @@ static const sp_cache_ops cache = {
 static const sp_prepare_ops prepare = {
     .size = sizeof prepare,
     .softmax = prepare_softmax,
+    .attention = prepare_attention,
     .run = sp_fast_run,
     .release = sp_fast_release,
 };

@@ -92,6 +92,8 @@ sp_status sp_fast_softmax(const sp_fast_impl *impl, const sp_softmax_call *call)
 sp_status sp_fast_attention(const sp_fast_impl *impl, const sp_attention_call *call);
 sp_status sp_fast_prepare_softmax(const sp_fast_impl *impl, sp_prepared **prepared,
                                   const sp_softmax_call *call);
+sp_status sp_fast_prepare_attention(const sp_fast_impl *impl, sp_prepared **prepared,
+                                    const sp_attention_call *call);
 sp_status sp_fast_cache_open(const sp_fast_impl *impl, sp_cache **cache,
                              const sp_cache_config *config);
 sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *call);
@@ -104,10 +106,16 @@ sp_status sp_fast_cache_truncate(sp_cache *cache, uint64_t sequence, uint64_t n_
 /* The variant that the last call on this thread ran; "" before the first. spec: KC-9 */
 const char *sp_fast_path(void);
 
+/* Queries [begin, end) of the heads of one kv head. */
+typedef struct sp_fast_queries {
+  uint64_t b, h_kv, begin, end;
+} sp_fast_queries;
+
 /* attend.c: a checked call, and scratch of sp_fast_scratch_bytes aligned to 64, for n_rows query
  * heads per kv head. Cannot fail; but no scratch is large enough where the size is 0. */
 size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value);
-void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call, void *scratch);
+void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call,
+                    const sp_fast_queries *queries, void *scratch);
 void sp_fast_set_path(const sp_fast_impl *impl);
 
 /* What every variant offers. */
