@@ -189,6 +189,7 @@ install: all ## install into PREFIX (default /usr/local), below DESTDIR
 	sed 's|@VERSION@|$(VERSION)|' certify/command/sinkproof.1 > $(DESTDIR)$(PREFIX)/share/man/man1/sinkproof.1
 
 -include adapters/adapters.mk
+-include certify/bench/bench.mk
 -include proofs/proofs.mk
 -include fuzz/fuzz.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
