@@ -39,5 +39,9 @@ sp_make sp_make_cache_short, sp_make_cache_wrap, sp_make_cache_needle, sp_make_c
     sp_make_cache_first_token;
 /* gen_cache_script.c */
 sp_make sp_make_cache_blocks, sp_make_cache_long_block, sp_make_cache_attend, sp_make_cache_visible;
+/* counts.c */
+sp_make sp_make_many, sp_make_narrow_counts, sp_make_single_output, sp_make_long_options;
+/* extremes.c */
+sp_make sp_make_tiny_values, sp_make_early_weights, sp_make_weightless_nan;
 
 #endif
