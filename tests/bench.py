@@ -110,6 +110,14 @@ class Marks(unittest.TestCase):
                     self.assertIn("accepted", worst["why"])
                     self.assertGreater(worst["error"], 1e-3)
 
+    def test_plans_are_what_is_timed(self):
+        parsed = report(*[f"{EXPLOITS}:{n}" for n in ("correct", "plan", "plan-fails",
+                                                      "plan-declines")],
+                        "--only", "tiny-softmax*", *QUICK)
+        self.assertEqual(marks(parsed)["plan-fails"], "error")
+        planned = {r["kernel"]: r["planned"] for r in parsed["results"] if r["state"] == "timed"}
+        self.assertEqual(planned, {"correct": False, "plan": True, "plan-declines": False})
+
     def test_a_narrower_class_is_judged_as_given(self):
         said = marks(report(f"{EXPLOITS}:correct", "--class", "cr", "--only", "tiny-soft*", *QUICK))
         self.assertEqual(said, {"correct": "FAILS CLASS"})
@@ -152,6 +160,17 @@ class Reports(unittest.TestCase):
         for word in ("least", "median", "spread", "error", "budget", "class", "judged",
                      "not offered by declines"):
             self.assertIn(word, out)
+
+    def test_markdown(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "bench.json")
+            code, _, err = bench(f"{EXPLOITS}:correct", f"{EXPLOITS}:forgets-last", "--only",
+                                 "tiny-soft*", "--json", path, *QUICK)
+            self.assertEqual(code, 0, err)
+            out = subprocess.run([sys.executable, "certify/bench/results.py", path], check=True,
+                                 capture_output=True, text=True).stdout
+        self.assertRegex(out, r"forgets-last [0-9.]+ µs \*\*FAILS CLASS\*\*")
+        self.assertRegex(out, r"(?<!\*)correct [0-9.]+ µs, error")
 
     def test_the_schema_can_fail(self):
         parsed = report(f"{EXPLOITS}:correct", "--only", "tiny-soft*", *QUICK)

@@ -25,3 +25,7 @@ $(BUILD)/bin/sinkproof-bench: $(call objects,certify/export/bench.c) $(LIB_CERTI
 	@echo "  LD    $@"
 	@$(CC) -static $(OPT) $(CFLAGS) -o $@ $^ -lnettle -pthread $(MPFR_LIBS)
 bench-static: $(BUILD)/bin/sinkproof-bench ## the benchmark with our kernel as one static program
+
+.PHONY: bench-results
+bench-results: ## the last run's table as Markdown, build/bench.md, with the processor's name
+	$(PYTHON) certify/bench/results.py $(BUILD)/bench.json > $(BUILD)/bench.md

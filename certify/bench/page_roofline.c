@@ -98,10 +98,11 @@ static void points(FILE *file, const sp_bench *bench, const axes *a) {
     bool hollow = !r->judged || r->verdict == SP_FAIL;
     size_t colour = r->contender % SP_PAGE_COLOURS;
     fprintf(file,
-            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\" stroke=\"var(--c%zu)\" stroke-width=\"1.6\" "
-            "fill=\"%s\" fill-opacity=\".75\"",
-            px(a, x), py(a, y), colour, hollow ? "none" : "");
-    if (!hollow) fprintf(file, " style=\"fill:var(--c%zu)\"", colour);
+            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\" style=\"stroke:var(--c%zu);stroke-width:1.6;"
+            "fill-opacity:.75;",
+            px(a, x), py(a, y), colour);
+    if (hollow) fputs("fill:none\"", file);
+    if (!hollow) fprintf(file, "fill:var(--c%zu)\"", colour);
     fprintf(file, "><title>%s, %s: %.1f GFLOP/s</title></circle>\n",
             bench->contender[r->contender].label, bench->shape[r->shape].name, y);
   }

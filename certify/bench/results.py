@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The table of a benchmark report as Markdown: results.py bench.json. Least times; a kernel that
+does not pass its class on a shape is marked with what the report says of it."""
+import json
+import sys
+
+
+def time(seconds):
+    return f"{seconds * 1e6:.1f} µs" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
+
+
+def cell(result):
+    text = f"{time(result['least_s'])} ({result['fraction_of_roof']:.0%})" \
+        if "fraction_of_roof" in result else time(result["least_s"])
+    return text if result["verdict"] == "PASS" else f"{text} **{result['mark']}**"
+
+
+def block(report, shape, threads):
+    timed = [r for r in report["results"] if r["shape"] == shape and r["threads"] == threads
+             and r["state"] == "timed"]
+    timed.sort(key=lambda r: r["least_s"])
+    return [f"{r['kernel']} {cell(r)}, error {r.get('error', float('nan')):.1e}" for r in timed]
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        report = json.load(file)
+    print(f"# Times on {report['cpu']}\n\nsinkproof {report['tool']}, least times, fraction of the "
+          "nearest measured limit, and error of the outputs that were timed.\n")
+    print("| kernel | version | class | certificate |\n|---|---|---|---|")
+    for c in report["contenders"]:
+        print(f"| {c['kernel']} | {c['version']} | `{c['class']}` | "
+              f"{c['certificate'] or 'not certified'} |")
+    print("\n| shape | threads | fastest first |\n|---|---|---|")
+    for shape in report["shapes"]:
+        for threads in sorted({r["threads"] for r in report["results"]}):
+            print(f"| {shape['name']} | {threads} | "
+                  f"{'<br>'.join(block(report, shape['name'], threads)) or 'nobody'} |")
+
+
+if __name__ == "__main__":
+    main()
