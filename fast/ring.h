@@ -130,6 +130,8 @@ static inline void sp_fast_ring_append(sp_fast_ring *ring) {
  * what comes after it is new. spec: EV-15 */
 /*@ requires \valid(ring) && ring_legal(ring) && n_tokens <= ring->n_seen;
     assigns ring->n_seen, ring->floor;
+    ensures refused: !\result ==>
+      ring->n_seen == \old(ring->n_seen) && ring->floor == \old(ring->floor);
     behavior lost:
       assumes seen: ring->n_seen - n_tokens > ring->n_sink_tokens;
       assumes below: ring->n_seen - n_tokens - ring_seen(ring->n_sink_tokens, ring->window,

@@ -59,12 +59,16 @@ void sp_ring_store(sp_fast_ring *ring, uint64_t *slots) {
 void sp_ring_take_back(sp_fast_ring *ring, uint64_t *slots, uint64_t n_tokens);
 
 void sp_ring_take_back(sp_fast_ring *ring, uint64_t *slots, uint64_t n_tokens) {
-  sp_fast_ring_truncate(ring, n_tokens);
-  /*@ assert nothing_new: \forall integer t;
-        kept(ring->n_sink_tokens, ring->size, ring->n_seen,
-             ring_seen(ring->n_sink_tokens, ring->window, ring->n_evict, ring->n_seen),
-             ring->floor, t) ==>
-        \at(kept(ring->n_sink_tokens, ring->size, ring->n_seen,
-             ring_seen(ring->n_sink_tokens, ring->window, ring->n_evict, ring->n_seen),
-             ring->floor, t), Pre); */
+  bool kept = sp_fast_ring_truncate(ring, n_tokens);
+  /*@ assert unchanged: !kept ==> ring->n_seen == \at(ring->n_seen, Pre) &&
+        ring->floor == \at(ring->floor, Pre); */
+  /*@ assert seen_are_held: kept && ring->n_seen > ring->n_sink_tokens ==>
+        ring->n_seen - ring_seen(ring->n_sink_tokens, ring->window, ring->n_evict, ring->n_seen) >=
+        \at(ring->floor, Pre) && ring->floor == \at(ring->floor, Pre); */
+  /*@ assert pinned: kept && ring->n_seen <= ring->n_sink_tokens ==>
+        \forall integer t; 0 <= t < ring->n_seen ==> t < ring->n_sink_tokens; */
+  /*@ assert before_lost: !kept ==> ring_holds(ring, slots); */
+  /*@ assert before_kept: kept ==> \forall integer t; 0 <= t < ring->n_seen &&
+        (t < ring->n_sink_tokens || t >= \at(ring->floor, Pre)) ==>
+        slots[ring_slot(ring->n_sink_tokens, ring->size, t)] == t; */
 }
