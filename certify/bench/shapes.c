@@ -84,19 +84,22 @@ static void name_it(sp_bench_shape *s, const char *kind, size_t model, const cha
            sp_ref_format_name(s->dtype_kv), q, s->token_major ? "-tokens" : "");
 }
 
-/* One query against a cache. w128s4: a window of 128 and 4 pinned tokens, in a cache that holds
- * just those, or in one of 8192. Each with q in f32, and with q in the type of K and V. */
+/* One query against a cache. w128s4: what a streaming cache of a window of 128 and 4 pinned tokens
+ * holds, all of it visible; in8192: the same keys are visible in a cache that kept all of them; and
+ * without pinned tokens, for those who have no such option. Each with q in f32, and with q in the
+ * type of K and V. */
 static bool decode_shapes(builder *b) {
   static const struct {
     const char *what;
     size_t n_kv;
-    bool windowed;
+    uint64_t window, n_sink_tokens;
     sp_suite suite;
-  } caches[] = {{"1024", 1024, false, SP_SUITE_QUICK},
-                {"w128s4", 132, true, SP_SUITE_STANDARD},
-                {"w128s4in8192", 8192, true, SP_SUITE_STANDARD},
-                {"8192", 8192, false, SP_SUITE_STANDARD},
-                {"65536", 65536, false, SP_SUITE_FULL}};
+  } caches[] = {{"1024", 1024, SP_WINDOW_ALL, 0, SP_SUITE_QUICK},
+                {"w128s4", 132, SP_WINDOW_ALL, 0, SP_SUITE_STANDARD},
+                {"w128s4in8192", 8192, 128, 4, SP_SUITE_STANDARD},
+                {"w128in8192", 8192, 128, 0, SP_SUITE_STANDARD},
+                {"8192", 8192, SP_WINDOW_ALL, 0, SP_SUITE_STANDARD},
+                {"65536", 65536, SP_WINDOW_ALL, 0, SP_SUITE_FULL}};
   for (size_t model = 0; model < 2; model++)
     for (size_t l = 0; l < sizeof caches / sizeof *caches; l++)
       for (size_t d = 0; d < 3; d++)
@@ -106,7 +109,8 @@ static bool decode_shapes(builder *b) {
           s.suite = caches[l].suite;
           if (s.suite == SP_SUITE_QUICK && (model || narrow)) s.suite = SP_SUITE_STANDARD;
           if (narrow && caches[l].n_kv != 1024) s.suite = SP_SUITE_FULL;
-          if (caches[l].windowed) s.window = 128, s.n_sink_tokens = 4;
+          s.window = caches[l].window;
+          s.n_sink_tokens = caches[l].n_sink_tokens;
           name_it(&s, "decode", model, caches[l].what);
           if (add(b, &s)) return true;
         }
