@@ -109,16 +109,32 @@ static void attend_pair(group *g, const sp_fast_query *query) {
   attend_segment(g, query, &pair);
 }
 
-/* spec: SM-4, AL-5, AT-9 (an empty row's acc is 0), SM-5 (an invalid row's inverse is NaN) */
+/* An output element is rounded once to binary32, and from there to its type. spec: SM-4, NU-2 */
+static void store_outputs(sp_dtype dtype, void *out, const double *acc, double inverse,
+                          uint64_t n) {
+  for (uint64_t c = 0; c < n; c += SP_FAST_PAD) {
+    float x[SP_FAST_PAD];
+    uint64_t here = n - c < SP_FAST_PAD ? n - c : SP_FAST_PAD;
+    for (uint64_t l = 0; l < SP_FAST_PAD; l++) x[l] = (float)(acc[c + l] * inverse); /* padded */
+    if (dtype == SP_F32) {
+      memcpy((float *)out + c, x, here * sizeof *x);
+      continue;
+    }
+    for (uint64_t l = 0; l < here; l++) sp_fast_store(dtype, out, c + l, x[l]);
+  }
+}
+
+/* spec: AL-5, AT-9 (an empty row's acc is 0), SM-5 (an invalid row's inverse is NaN) */
 static void finish_row(const group *g, const sp_fast_row *row, uint64_t b, uint64_t i, uint64_t h) {
   const sp_attention_call *call = g->call;
-  sp_fast_norm norm = sp_fast_normalise(&row->sum, sp_fast_sink_logit(&call->sink_logit, 0, h));
-  sp_fast_put(&call->lse_keys, b, i, h, norm.lse_keys);
-  sp_fast_put(&call->lse_total, b, i, h, norm.lse_total);
-  if (call->out.data == NULL) return;
-  void *out = sp_fast_out(&call->out, b, i, h);
-  for (uint64_t c = 0; c < call->d_value; c++)
-    sp_fast_store(call->out.dtype, out, c, (float)(row->acc[c] * norm.inverse));
+  float sink_logit = sp_fast_sink_logit(&call->sink_logit, 0, h);
+  if (call->lse_keys.data != NULL)
+    sp_fast_put(&call->lse_keys, b, i, h, sp_fast_lse_keys(&row->sum, sink_logit));
+  if (call->lse_total.data != NULL)
+    sp_fast_put(&call->lse_total, b, i, h, sp_fast_lse_total(&row->sum, sink_logit));
+  if (call->out.data != NULL)
+    store_outputs(call->out.dtype, sp_fast_out(&call->out, b, i, h), row->acc,
+                  sp_fast_inverse(&row->sum, sink_logit), call->d_value);
 }
 
 static void attend(group *g, const sp_fast_query *query, const sp_fast_segment *segment,
@@ -156,18 +172,15 @@ static unsigned query_segments(const sp_fast_query *query, sp_fast_segment segme
   return n;
 }
 
-/* spec: NU-1 q is widened exactly */
+/* Widened exactly: a rotation of no pairs. spec: NU-1 */
 static void load_q(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
   const sp_attention_call *call = g->call;
-  for (uint64_t r = 0; r < g->n_rows; r++) {
-    const void *from = sp_fast_in(&call->q, b, i, h_kv * g->n_rows + r);
-    float *q = g->q + r * g->q_len;
-    if (call->q.dtype == SP_F32) {
-      memcpy(q, from, call->d_head * sizeof *q);
-      continue;
-    }
-    for (uint64_t c = 0; c < call->d_head; c++) q[c] = sp_fast_load(call->q.dtype, from, c);
-  }
+  const sp_fast_rope none = {.n_pairs = 0};
+  const sp_fast_angles no_angles = {NULL, NULL};
+  for (uint64_t r = 0; r < g->n_rows; r++)
+    g->impl->rotate(&none, &no_angles, call->q.dtype,
+                    sp_fast_in(&call->q, b, i, h_kv * g->n_rows + r), call->d_head,
+                    g->q + r * g->q_len);
 }
 
 static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
