@@ -186,6 +186,9 @@ FOLLOWERS = [
     ("streaming-llm-after", "streaming-llm-after", ["cache-window=after", "blocks=dense"]),
     ("streaming-llm-before", "streaming-llm-before", ["blocks=dense"]),
     ("mlx-rotating", "mlx-rotating", ["cache-pinned=inside", "blocks=dense"]),
+    ("llama-shift", "llama-shift", ["cache-window=spare", "cache-pinned=inside", "evict=half"]),
+    ("stubborn", "streaming-llm-before:blocks=one-by-one", ["position=cache", "pairing=half"]),
+    ("trt-llm-stream", "trt-llm-stream", ["cache-pinned=inside", "blocks=dense"]),
 ]
 
 

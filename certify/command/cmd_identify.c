@@ -78,19 +78,29 @@ static void print_evidence(sp_question q, const sp_reply *reply) {
   }
 }
 
-static void print_reply(sp_question q, const sp_reply *reply, bool evidence) {
+/* Answers that fit, side by side where the kernel offers nothing that tells them apart. */
+static void join_answers(sp_question q, const sp_reply *reply, char names[80],
+                         char sentences[240]) {
   const sp_question_text *text = sp_question_text_of(q);
-  bool differs = reply->state == SP_REPLY_ANSWERED && !sp_reply_agrees(reply, SP_AS_CORE);
-  const char *answer = reply->state == SP_REPLY_NEITHER  ? "neither"
-                       : reply->state == SP_REPLY_FAILED ? "failed"
-                                                         : "not offered";
-  const char *sentence =
-      reply->state == SP_REPLY_NEITHER ? "no answer predicts what it returned" : reply->remark;
-  if (reply->state == SP_REPLY_ANSWERED) {
-    answer = text->answer[reply->answer].name;
-    sentence = text->answer[reply->answer].sentence;
+  size_t n = 0, m = 0;
+  for (unsigned a = 1; a <= sp_n_answers(q) && n < 80 && m < 240; a++) {
+    if (!sp_reply_agrees(reply, a)) continue;
+    n += (size_t)snprintf(names + n, 80 - n, "%s%s", n > 0 ? "/" : "", text->answer[a].name);
+    m += (size_t)snprintf(sentences + m, 240 - m, "%s%s", m > 0 ? "; or " : "",
+                          text->answer[a].sentence);
   }
-  printf("%c %-13s %-13s %s\n", differs ? '*' : ' ', text->name, answer, sentence);
+}
+
+static void print_reply(sp_question q, const sp_reply *reply, bool evidence) {
+  static const char *const states[] = {"not offered", "", "neither", "failed"};
+  char names[80] = "", sentences[240] = "";
+  bool answered = reply->state == SP_REPLY_ANSWERED;
+  bool differs = answered && !sp_reply_agrees(reply, SP_AS_CORE);
+  const char *remark =
+      reply->state == SP_REPLY_NEITHER ? "no answer predicts what it returned" : reply->remark;
+  if (answered) join_answers(q, reply, names, sentences);
+  printf("%c %-13s %-13s %s\n", differs ? '*' : ' ', sp_question_text_of(q)->name,
+         answered ? names : states[reply->state], answered ? sentences : remark);
   if (evidence || reply->state == SP_REPLY_NEITHER) print_evidence(q, reply);
 }
 
@@ -157,6 +167,10 @@ static cJSON *reply_json(sp_question q, const sp_reply *reply) {
   cJSON_AddStringToObject(json, "clause", text->clause);
   cJSON_AddStringToObject(json, "state", states[reply->state]);
   cJSON_AddStringToObject(json, "answer", reply->answer ? text->answer[reply->answer].name : "");
+  cJSON *fits = cJSON_AddArrayToObject(json, "fits");
+  for (unsigned a = 1; a <= sp_n_answers(q); a++)
+    if (sp_reply_agrees(reply, a))
+      cJSON_AddItemToArray(fits, cJSON_CreateString(text->answer[a].name));
   cJSON_AddStringToObject(json, "core", text->answer[SP_AS_CORE].name);
   cJSON_AddStringToObject(json, "remark", reply->remark);
   cJSON *list = cJSON_AddArrayToObject(json, "evidence");

@@ -65,13 +65,17 @@ static bool is_empty(const sp_ref_row_input *row) {
   return true;
 }
 
-/* The same keys with equal logits and no mask: its rows are the averages. */
+/* The same values with equal logits and no mask: its rows are the averages. One array of zeros, as
+ * long as the longest, stands for logits, q and k, which may hold anything. */
 static bool average_case(const sp_case *c, sp_case *average, void **zeros) {
-  const sp_array *scores = c->op == SP_OP_SOFTMAX ? &c->logits : &c->q;
+  size_t n = c->logits.count + c->q.count + c->k.count + 1;
   *average = *c;
-  *zeros = calloc(scores->count + 1, sp_ref_format_bytes(scores->dtype));
-  average->logits.bits = c->op == SP_OP_SOFTMAX ? *zeros : NULL;
-  if (c->op != SP_OP_SOFTMAX) average->q.bits = *zeros;
+  *zeros = calloc(n, sizeof(double));
+  if (c->op == SP_OP_SOFTMAX) {
+    average->logits.bits = *zeros;
+  } else {
+    average->q.bits = average->k.bits = *zeros;
+  }
   average->causal = false;
   average->window = SP_WINDOW_ALL;
   average->n_sink_tokens = 0;

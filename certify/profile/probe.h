@@ -42,6 +42,7 @@ sp_probes sp_probes_row(void);   /* certify/profile/probes_row.c: softmax and at
 sp_probes sp_probes_lse(void);   /* certify/profile/probes_lse.c */
 sp_probes sp_probes_score(void); /* certify/profile/probes_score.c */
 sp_probes sp_probes_cache(void); /* certify/profile/probes_cache.c */
+sp_probes sp_probes_rope(void);  /* certify/profile/probes_rope.c */
 
 /* ---- making (certify/profile/probe_case.c); types and operation are set ---- */
 

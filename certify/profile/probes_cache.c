@@ -62,6 +62,16 @@ static unsigned evict(const sp_asker *asker, unsigned answer) {
   return seen(7, 0, 6, leaving(answer, 6));
 }
 
+static bool size_6_by_2(const sp_asker *asker, sp_case *c) {
+  c->n_evict = 2;
+  return size_6(asker, c);
+}
+
+static unsigned evict_2(const sp_asker *asker, unsigned answer) {
+  (void)asker;
+  return seen(7, 0, 6, answer == SP_EVICT_HALF ? 3 : 2);
+}
+
 static bool block_of_6(const sp_asker *asker, sp_case *c) {
   c->window = parameter_for(asker, 3);
   if (!sp_probe_keys(asker, c, 6)) return false;
@@ -83,6 +93,9 @@ static const sp_probe list[] = {
      size_3, V, SP_LAST_ROW, 8, cache_window, NULL},
     {SP_ASK_EVICT, 0, C, "cache that shows 6, 7 equal tokens one by one: weights at token 6",
      size_6, V, SP_LAST_ROW, 8, evict, NULL},
+    {SP_ASK_EVICT, 0, C,
+     "cache that shows 6 and evicts 2 at a time, 7 equal tokens one by one: weights at token 6",
+     size_6_by_2, V, SP_LAST_ROW, 8, evict_2, NULL},
     {SP_ASK_CACHE_PINNED, 0, C,
      "cache of size 6 with 2 pinned, 8 equal tokens one by one: weights at token 7",
      size_6_pinned_2, V, SP_LAST_ROW, 8, cache_pinned, NULL},

@@ -92,8 +92,10 @@ static const struct {
     {SP_ASK_LSE_BASE, SP_LSE_BASE_2, "log-sum-exps under the classes cr and faithful"},
     {SP_ASK_EMPTY, SP_EMPTY_NAN, "calls without any key; log-sum-exps of empty rows"},
     {SP_ASK_EMPTY, SP_EMPTY_AVERAGE, "calls without any key; log-sum-exps of empty rows"},
-    {SP_ASK_EVICT, SP_EVICT_HALF,
-     "other amounts of eviction (n_evict); one recent token, which has no half"},
+    {SP_ASK_CACHE_WINDOW, SP_CACHE_AFTER, "n_evict and truncation, which count in W"},
+    {SP_ASK_CACHE_WINDOW, SP_CACHE_SPARE, "n_evict and truncation, which count in W"},
+    {SP_ASK_CACHE_PINNED, SP_PINNED_INSIDE, "n_evict and truncation, which count in W"},
+    {SP_ASK_EVICT, SP_EVICT_HALF, "n_evict and truncation; one recent token, which has no half"},
     {SP_ASK_POSITION, SP_POSITION_ALWAYS_ABS, "positions by rank in the cache"},
     {SP_ASK_POSITION, SP_POSITION_ALWAYS_CACHE, "absolute positions"},
     {SP_ASK_POSITION, SP_POSITION_NEVER, "rotation"},
@@ -102,8 +104,12 @@ static const struct {
 };
 
 const char *sp_profile_exclusion(const sp_profile *profile, size_t which) {
-  for (size_t i = 0; i < sizeof exclusions / sizeof *exclusions; i++)
-    if (sp_convention(profile, exclusions[i].question) == exclusions[i].answer && which-- == 0)
-      return exclusions[i].sentence;
+  const char *last = "";
+  for (size_t i = 0; i < sizeof exclusions / sizeof *exclusions; i++) {
+    if (sp_convention(profile, exclusions[i].question) != exclusions[i].answer) continue;
+    if (strcmp(last, exclusions[i].sentence) == 0) continue; /* two answers, one reason */
+    last = exclusions[i].sentence;
+    if (which-- == 0) return last;
+  }
   return NULL;
 }

@@ -30,7 +30,11 @@ uint64_t sp_profile_withheld(const sp_profile *profile, const sp_class *cls) {
   if (is_set(profile, SP_ASK_LSE_BASE, SP_LSE_BASE_2) && cls->kind != SP_CLASS_MODEL)
     options |= SP_OPT_LSE_KEYS | SP_OPT_LSE_TOTAL;
   if (!is_set(profile, SP_ASK_EMPTY, SP_EMPTY_ZERO)) options |= SP_OPT_EMPTY;
-  if (is_set(profile, SP_ASK_EVICT, SP_EVICT_HALF)) options |= SP_OPT_EVICT_BLOCK;
+  /* What is held for a truncation, and how many may leave at once, is counted in W. */
+  if (!is_set(profile, SP_ASK_CACHE_WINDOW, SP_AS_CORE) ||
+      !is_set(profile, SP_ASK_CACHE_PINNED, SP_AS_CORE) ||
+      !is_set(profile, SP_ASK_EVICT, SP_AS_CORE))
+    options |= SP_OPT_EVICT_BLOCK | SP_OPT_UNDO;
   if (is_set(profile, SP_ASK_POSITION, SP_POSITION_ALWAYS_ABS)) options |= SP_OPT_POSITION_CACHE;
   if (is_set(profile, SP_ASK_POSITION, SP_POSITION_ALWAYS_CACHE)) options |= SP_OPT_POSITION_ABS;
   if (is_set(profile, SP_ASK_POSITION, SP_POSITION_NEVER))
@@ -206,8 +210,11 @@ static const char *ask_in_appends(sp_translation *t) {
       t->altered = true;
       continue;
     }
-    for (size_t k = s + 1; k < c->n_steps && c->script[k].kind != SP_STEP_APPEND; k++)
+    for (size_t k = s + 1; k < c->n_steps; k++) {
+      if (c->script[k].sequence != c->script[s].sequence) continue;
+      if (c->script[k].kind == SP_STEP_APPEND) break;
       asked |= c->script[k].kind == SP_STEP_ATTEND;
+    }
     rewrite_append(&w, c->script[s], asked);
   }
   t->put.script = t->meaning.script = w.script;
@@ -236,6 +243,10 @@ static bool split_blocks(sp_translation *t) {
 }
 
 static bool translate_stream(sp_translation *t, const char **why) {
+  if (has(t, SP_ASK_EVICT, SP_EVICT_HALF)) {
+    t->meaning.n_evict = t->source->window / 2;
+    t->altered = true;
+  }
   if (has(t, SP_ASK_CACHE_WINDOW, SP_CACHE_AFTER)) *why = ask_in_appends(t);
   if (*why != NULL || t->put.script == NULL) return false;
   return !has(t, SP_ASK_BLOCKS, SP_BLOCKS_DENSE) || split_blocks(t);

@@ -2,6 +2,12 @@
 /* Caches as other systems keep them: what leaves when, and how sizes are counted. */
 #include "tests/profiles/store.h"
 
+/* What each system rotates by, as it declares it. */
+enum {
+  BY_RANK = SP_OPT_POSITION_CACHE | SP_OPT_ROPE_HALF | SP_OPT_ROPE_PARTIAL,
+  BY_NUMBER = SP_OPT_POSITION_ABS | SP_OPT_ROPE_HALF | SP_OPT_ROPE_PARTIAL
+};
+
 enum {
   COMMON = SP_OPT_SINK_LOGIT | SP_OPT_SOFTCAP | SP_OPT_SINK_TOKENS | SP_OPT_GQA | SP_OPT_STRIDES |
            SP_OPT_D_VALUE | SP_OPT_LSE_KEYS | SP_OPT_LSE_TOTAL | SP_OPT_FIRST_TOKEN
@@ -25,7 +31,7 @@ static sp_status after_open(sp_cache **cache, const sp_cache_config *config) {
 
 static const sp_cache_ops after_ops = STORE_OPS(after_open);
 const sp_kernel after_kernel =
-    PROFILE_KERNEL("streaming-llm-after", COMMON, NULL, NULL, &after_ops);
+    PROFILE_KERNEL("streaming-llm-after", COMMON | BY_RANK, NULL, NULL, &after_ops);
 
 /* ---- streaming-llm, evict_for_space: make room for the block, then append and attend ---- */
 
@@ -42,7 +48,7 @@ static sp_status before_open(sp_cache **cache, const sp_cache_config *config) {
 
 static const sp_cache_ops before_ops = STORE_OPS(before_open);
 const sp_kernel before_kernel =
-    PROFILE_KERNEL("streaming-llm-before", COMMON, NULL, NULL, &before_ops);
+    PROFILE_KERNEL("streaming-llm-before", COMMON | BY_RANK, NULL, NULL, &before_ops);
 
 /* ---- mlx-lm, RotatingKVCache: max_size slots, the first `keep` of which stay ---- */
 
@@ -57,7 +63,8 @@ static sp_status mlx_open(sp_cache **cache, const sp_cache_config *config) {
 }
 
 static const sp_cache_ops mlx_ops = STORE_OPS(mlx_open);
-const sp_kernel mlx_kernel = PROFILE_KERNEL("mlx-rotating", COMMON, NULL, NULL, &mlx_ops);
+const sp_kernel mlx_kernel = PROFILE_KERNEL(
+    "mlx-rotating", COMMON | BY_NUMBER | SP_OPT_ROPE_INTERLEAVED, NULL, NULL, &mlx_ops);
 
 /* ---- llama.cpp: at n_ctx cells, half of what is not n_keep goes, the rest moves down ---- */
 
@@ -74,7 +81,8 @@ static sp_status llama_open(sp_cache **cache, const sp_cache_config *config) {
 }
 
 static const sp_cache_ops llama_ops = STORE_OPS(llama_open);
-const sp_kernel llama_kernel = PROFILE_KERNEL("llama-shift", COMMON, NULL, NULL, &llama_ops);
+const sp_kernel llama_kernel =
+    PROFILE_KERNEL("llama-shift", COMMON | BY_RANK, NULL, NULL, &llama_ops);
 
 /* ---- TensorRT-LLM: a cyclic buffer of max_attention_window, sink tokens within; ranks ---- */
 
@@ -84,4 +92,20 @@ static sp_status trt_open(sp_cache **cache, const sp_cache_config *config) {
 }
 
 static const sp_cache_ops trt_ops = STORE_OPS(trt_open);
-const sp_kernel trt_kernel = PROFILE_KERNEL("trt-llm-stream", COMMON, NULL, NULL, &trt_ops);
+const sp_kernel trt_kernel =
+    PROFILE_KERNEL("trt-llm-stream", COMMON | BY_RANK, NULL, NULL, &trt_ops);
+
+/* ---- ranks and halves, whatever is asked; otherwise as SPEC.md ---- */
+
+static void make_room_for_one(sp_cache *cache, uint64_t coming) {
+  keep(cache, cache->config.n_sink_tokens, cache->config.window - coming);
+}
+
+static sp_status stubborn_open(sp_cache **cache, const sp_cache_config *config) {
+  static const store_policy p = {.before = make_room_for_one, .by_rank = true, .half = true};
+  return store_open(&p, cache, config);
+}
+
+static const sp_cache_ops stubborn_ops = STORE_OPS(stubborn_open);
+const sp_kernel stubborn_kernel = PROFILE_KERNEL(
+    "stubborn", COMMON | BY_RANK | BY_NUMBER | SP_OPT_ROPE_INTERLEAVED, NULL, NULL, &stubborn_ops);

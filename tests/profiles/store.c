@@ -54,10 +54,10 @@ static bool store(sp_cache *cache, const sp_cache_call *call, uint64_t t) {
 }
 
 /* q·k with both turned: only the difference of their positions matters. */
-static double rotated_dot(const sp_cache_config *config, const float *q, const float *k,
-                          double distance) {
+static double rotated_dot(const sp_cache *cache, const float *q, const float *k, double distance) {
+  const sp_cache_config *config = &cache->config;
   uint64_t r = config->position == SP_POSITION_NONE ? 0 : config->rope_dims;
-  bool half = config->rope_pairing == SP_ROPE_HALF;
+  bool half = cache->policy->half || config->rope_pairing == SP_ROPE_HALF;
   double sum = dot(q + r, k + r, config->d_head - r);
   for (uint64_t i = 0; i < r / 2; i++) {
     uint64_t a = half ? i : 2 * i, b = half ? i + r / 2 : 2 * i + 1;
@@ -81,7 +81,7 @@ static bool answer(const sp_cache *cache, const sp_cache_call *call, uint64_t t,
     const held *key = &cache->token[j];
     uint64_t distance = cache->policy->by_rank ? at - j : cache->token[at].number - key->number;
     double s = (double)call->scale *
-               rotated_dot(config, q, key->k + h_kv * config->d_head, -(double)distance);
+               rotated_dot(cache, q, key->k + h_kv * config->d_head, (double)distance);
     double c = (double)call->softcap;
     x[j] = c > 0 && isfinite(c) ? c * tanh(s / c) : s;
     v[j] = key->v + h_kv * config->d_value;

@@ -23,6 +23,7 @@ typedef struct store_policy {
   void (*before)(sp_cache *cache, uint64_t n);
   void (*after)(sp_cache *cache);
   bool by_rank; /* rotate by the place in the cache, not by the number of the token */
+  bool half;    /* pairs of halves, whatever is asked */
   bool dense;   /* a block is stored at once; otherwise its tokens come one by one */
 } store_policy;
 
