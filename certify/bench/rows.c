@@ -18,11 +18,9 @@ size_t sp_bench_rows(const sp_bench_shape *s, sp_bench_row rows[SP_BENCH_ROWS]) 
   if (n > total) n = total;
   if (n < 1) n = 1;
   for (size_t r = 0; r < n; r++) {
-    /* A stride near the golden section reaches every head and query in turn. */
-    size_t at = r + 1 == n
-                    ? total - 1
-                    : (size_t)((double)(total - 1) *
-                               (0.618034 * (double)r - (double)(size_t)(0.618034 * (double)r)));
+    /* One of each n-th part, at another place in each, so that not all are first of their group. */
+    size_t part = total / n, at = r * total / n + r * 5 % part;
+    if (r + 1 == n) at = total - 1;
     rows[r] = (sp_bench_row){at / s->n_heads / s->n_q, at / s->n_heads % s->n_q, at % s->n_heads};
   }
   return n;
