@@ -64,6 +64,17 @@ static void feed_numbers(uint64_t *hash, const sp_case *c) {
   feed(hash, c->clause, strlen(c->clause) + 1);
 }
 
+/* Fields that came later enter where they are used: the digests of older cases hold. */
+static void feed_stream(uint64_t *hash, const sp_case *c) {
+  const uint64_t number[] = {c->n_sequences,  c->n_evict,   c->n_undo, c->position,
+                             c->rope_pairing, c->rope_dims, 0};
+  uint64_t used = 0;
+  for (size_t i = 0; i < sizeof number / sizeof *number; i++) used |= number[i];
+  if (used == 0) return;
+  feed(hash, number, sizeof number);
+  feed(hash, &c->rope_base, sizeof c->rope_base);
+}
+
 uint64_t case_digest(const sp_case *c) {
   uint64_t hash = 0xcbf29ce484222325u;
   feed_numbers(&hash, c);
@@ -78,10 +89,12 @@ uint64_t case_digest(const sp_case *c) {
   feed_array(&hash, &c->bias_v);
   feed_positions(&hash, c->pos_q, c->n_q);
   feed_positions(&hash, c->pos_k, c->n_kv);
+  feed_stream(&hash, c);
   for (size_t s = 0; s < c->n_steps; s++) {
     feed_u64(&hash, (uint64_t)c->script[s].kind);
     feed_u64(&hash, c->script[s].n_tokens);
     feed_u64(&hash, c->script[s].with_queries);
+    if (c->script[s].sequence > 0) feed_u64(&hash, c->script[s].sequence);
   }
   return hash;
 }

@@ -39,6 +39,10 @@ sp_make sp_make_cache_short, sp_make_cache_wrap, sp_make_cache_needle, sp_make_c
     sp_make_cache_first_token;
 /* gen_cache_script.c */
 sp_make sp_make_cache_blocks, sp_make_cache_long_block, sp_make_cache_attend, sp_make_cache_visible;
+/* cache_rope.c */
+sp_make sp_make_cache_positions, sp_make_cache_shifts, sp_make_cache_far;
+/* cache_undo.c */
+sp_make sp_make_cache_batches, sp_make_cache_undo, sp_make_cache_sequences, sp_make_cache_hostile;
 /* counts.c */
 sp_make sp_make_many, sp_make_narrow_counts, sp_make_single_output, sp_make_long_options;
 /* extremes.c */

@@ -111,6 +111,15 @@ size_t sp_gen_k_at(const sp_case *c, size_t b, size_t j, size_t h_kv);
 size_t sp_gen_v_at(const sp_case *c, size_t b, size_t j, size_t h_kv);
 size_t sp_gen_q_at(const sp_case *c, size_t b, size_t i, size_t h);
 
+/* ---- rotary positions (certify/gen/cache_rope.c) ---- */
+
+/* Rotate, by positions of that kind, and set d_head and d_value for it; false, and nothing has
+ * changed, when that is not offered. */
+bool sp_gen_rope(sp_gen *g, uint32_t position);
+
+/* Tensors random in every element; values name their keys. */
+bool sp_gen_rope_tensors(sp_gen *g);
+
 /* ---- masks, biases and sink logits (certify/gen/extras.c) ---- */
 
 /* A key bias of zeros: shared by all queries, or one row for each. */

@@ -67,38 +67,98 @@ static void cache_softcap(sp_call_args *a) {
   a->cache.softcap = -1.0F;
 }
 
+static void evict_too_many(sp_call_args *a) {
+  a->config.n_evict = a->config.window + 1;
+}
+
+/* A legal rotation, of which one thing is then spoiled. */
+static sp_cache_config *rope(sp_call_args *a) {
+  a->config.position = SP_POSITION_ABS;
+  a->config.rope_dims = 4;
+  a->config.rope_base = 10000;
+  return &a->config;
+}
+static void rope_odd(sp_call_args *a) {
+  rope(a)->rope_dims = 3;
+}
+static void rope_long(sp_call_args *a) {
+  rope(a)->rope_dims = a->config.d_head + 2;
+}
+static void rope_none(sp_call_args *a) {
+  rope(a)->rope_dims = 0;
+}
+static void rope_nowhere(sp_call_args *a) {
+  rope(a)->position = SP_POSITION_NONE;
+}
+static void rope_anywhere(sp_call_args *a) {
+  rope(a)->position = SP_POSITION_CACHE + 1;
+}
+static void rope_unpaired(sp_call_args *a) {
+  rope(a)->rope_pairing = SP_ROPE_INTERLEAVED + 1;
+}
+static void rope_base_nan(sp_call_args *a) {
+  rope(a)->rope_base = (double)NAN;
+}
+static void rope_base_low(sp_call_args *a) {
+  rope(a)->rope_base = 0.5;
+}
+static void no_such_sequence(sp_call_args *a) {
+  a->cache.sequence = 1;
+}
+
 typedef struct illegal {
   const char *name;
   sp_call_kind kind; /* the call that is spoiled */
   void (*spoil)(sp_call_args *args);
   bool bias_pair; /* needs the pair to take one away */
   bool empty;     /* cache: before any token */
+  uint64_t needs; /* SP_OPT_… without which a kernel need not know the field */
 } illegal;
 
+#define ROTATES (SP_OPT_POSITION_ABS | SP_OPT_ROPE_HALF)
+
 static const illegal list[] = {
-    {"softmax with a scale of NaN", SP_CALL_SOFTMAX, softmax_scale_nan, false, false},
-    {"softmax with an infinite scale", SP_CALL_SOFTMAX, softmax_scale_inf, false, false},
-    {"softmax with no output requested", SP_CALL_SOFTMAX, softmax_no_output, false, false},
-    {"attention with window 0", SP_CALL_ATTENTION, window_zero, false, false},
+    {"softmax with a scale of NaN", SP_CALL_SOFTMAX, softmax_scale_nan, false, false, 0},
+    {"softmax with an infinite scale", SP_CALL_SOFTMAX, softmax_scale_inf, false, false, 0},
+    {"softmax with no output requested", SP_CALL_SOFTMAX, softmax_no_output, false, false, 0},
+    {"attention with window 0", SP_CALL_ATTENTION, window_zero, false, false, 0},
     {"attention with n_heads no multiple of n_kv_heads", SP_CALL_ATTENTION, heads_no_multiple,
-     false, false},
-    {"attention with no kv heads", SP_CALL_ATTENTION, no_kv_heads, false, false},
-    {"attention with a scale of NaN", SP_CALL_ATTENTION, scale_nan, false, false},
-    {"attention with an infinite scale", SP_CALL_ATTENTION, scale_inf, false, false},
-    {"attention with a negative softcap", SP_CALL_ATTENTION, softcap_negative, false, false},
-    {"attention with a softcap of NaN", SP_CALL_ATTENTION, softcap_nan, false, false},
-    {"attention with bias_k and no bias_v", SP_CALL_ATTENTION, only_bias_k, true, false},
-    {"attention with bias_v and no bias_k", SP_CALL_ATTENTION, only_bias_v, true, false},
-    {"attention with no output requested", SP_CALL_ATTENTION, no_output, false, false},
-    {"opening a cache with window 0", SP_CALL_OPEN, cache_window_zero, false, true},
+     false, false, 0},
+    {"attention with no kv heads", SP_CALL_ATTENTION, no_kv_heads, false, false, 0},
+    {"attention with a scale of NaN", SP_CALL_ATTENTION, scale_nan, false, false, 0},
+    {"attention with an infinite scale", SP_CALL_ATTENTION, scale_inf, false, false, 0},
+    {"attention with a negative softcap", SP_CALL_ATTENTION, softcap_negative, false, false, 0},
+    {"attention with a softcap of NaN", SP_CALL_ATTENTION, softcap_nan, false, false, 0},
+    {"attention with bias_k and no bias_v", SP_CALL_ATTENTION, only_bias_k, true, false, 0},
+    {"attention with bias_v and no bias_k", SP_CALL_ATTENTION, only_bias_v, true, false, 0},
+    {"attention with no output requested", SP_CALL_ATTENTION, no_output, false, false, 0},
+    {"opening a cache with window 0", SP_CALL_OPEN, cache_window_zero, false, true, 0},
     {"opening a cache with n_heads no multiple of n_kv_heads", SP_CALL_OPEN, cache_heads, false,
-     true},
-    {"opening a cache with no kv heads", SP_CALL_OPEN, cache_no_kv_heads, false, true},
-    {"appending no tokens", SP_CALL_APPEND, no_tokens, false, false},
-    {"appending with a scale of NaN", SP_CALL_APPEND, cache_scale_nan, false, false},
-    {"attending before the first token", SP_CALL_ATTEND, NULL, false, true},
-    {"attending with a scale of NaN", SP_CALL_ATTEND, cache_scale_nan, false, false},
-    {"attending with a negative softcap", SP_CALL_ATTEND, cache_softcap, false, false}};
+     true, 0},
+    {"opening a cache with no kv heads", SP_CALL_OPEN, cache_no_kv_heads, false, true, 0},
+    {"appending no tokens", SP_CALL_APPEND, no_tokens, false, false, 0},
+    {"appending with a scale of NaN", SP_CALL_APPEND, cache_scale_nan, false, false, 0},
+    {"attending before the first token", SP_CALL_ATTEND, NULL, false, true, 0},
+    {"attending with a scale of NaN", SP_CALL_ATTEND, cache_scale_nan, false, false, 0},
+    {"attending with a negative softcap", SP_CALL_ATTEND, cache_softcap, false, false, 0},
+    {"opening a cache with n_evict above the window", SP_CALL_OPEN, evict_too_many, false, true,
+     SP_OPT_EVICT_BLOCK},
+    {"opening a cache with rope_dims odd", SP_CALL_OPEN, rope_odd, false, true, ROTATES},
+    {"opening a cache with rope_dims above d_head", SP_CALL_OPEN, rope_long, false, true, ROTATES},
+    {"opening a cache with a position and no rope_dims", SP_CALL_OPEN, rope_none, false, true,
+     ROTATES},
+    {"opening a cache with rope_dims and no position", SP_CALL_OPEN, rope_nowhere, false, true,
+     ROTATES},
+    {"opening a cache with an unknown position", SP_CALL_OPEN, rope_anywhere, false, true, ROTATES},
+    {"opening a cache with an unknown pairing", SP_CALL_OPEN, rope_unpaired, false, true, ROTATES},
+    {"opening a cache with a rope_base of NaN", SP_CALL_OPEN, rope_base_nan, false, true, ROTATES},
+    {"opening a cache with a rope_base below 1", SP_CALL_OPEN, rope_base_low, false, true, ROTATES},
+    {"appending to a sequence that is not there", SP_CALL_APPEND, no_such_sequence, false, false,
+     SP_OPT_SEQUENCES},
+    {"attending in a sequence that is not there", SP_CALL_ATTEND, no_such_sequence, false, false,
+     SP_OPT_SEQUENCES},
+    {"taking back more tokens than there are", SP_CALL_TRUNCATE, NULL, false, false, SP_OPT_UNDO},
+    {"taking back a token of an empty sequence", SP_CALL_TRUNCATE, NULL, false, true, SP_OPT_UNDO}};
 
 /* ---- the legal call ---- */
 
@@ -152,6 +212,7 @@ static void build(sp_call *call, sp_call_kind kind, const sp_case *c) {
   if (kind == SP_CALL_APPEND) sp_call_append(call, c, 0, 1, true);
   if (kind == SP_CALL_ATTEND) sp_call_attend(call, c, 0);
   if (kind == SP_CALL_CLOSE) sp_call_close(call);
+  if (kind == SP_CALL_TRUNCATE) sp_call_truncate(call, c->n_kv + 1);
 }
 
 /* ---- the calls in order ---- */
@@ -204,6 +265,7 @@ static bool run(const probe *p, const illegal *item) {
 
 static bool offered(const illegal *item, const sp_kernel *kernel) {
   sp_op op = op_of(item);
+  if ((item->needs & ~kernel->options) != 0) return false;
   if (op == SP_OP_SOFTMAX) return kernel->softmax != NULL && kernel->dtypes_softmax != 0;
   bool present = op == SP_OP_ATTENTION ? kernel->attention != NULL : kernel->cache != NULL;
   return present && first_type(kernel->dtypes_q) != 0 && first_type(kernel->dtypes_kv) != 0;

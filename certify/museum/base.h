@@ -58,10 +58,15 @@ typedef struct sp_answer {
   bool store_lse;
 } sp_answer;
 
-/* A cache keeps each token in a slot; `slot` says in which. Tokens count from 0 here. */
+/* A cache keeps each token in a slot; `slot` says in which. Tokens count from 0 here. Each sequence
+ * is a cache of its own; the first knows them all. */
 struct sp_cache {
   const sp_hooks *hooks;
   sp_cache_config config;
+  uint64_t number;     /* of the sequence */
+  sp_cache **sequence; /* of the first: [n_sequences], itself the first; NULL in the others */
+  uint64_t n_sequences;
+  uint64_t n_taken;               /* tokens taken back so far */
   uint64_t n_sink_tokens, window; /* as the storage uses them */
   uint64_t n_seen;                /* tokens appended */
   uint64_t n_slots, capacity;     /* used, allocated */
@@ -103,6 +108,14 @@ struct sp_hooks {
   bool (*retained)(const sp_cache *cache, uint64_t token);
   uint64_t (*ahead)(const sp_cache *cache, uint64_t i); /* tokens stored before query i */
   void (*attended)(sp_cache *cache);
+  uint64_t (*route)(const sp_cache *cache, uint64_t sequence); /* which one a call goes to */
+  uint64_t (*window_at)(const sp_cache *cache, uint64_t t);    /* recent tokens that t sees */
+  bool (*lost)(const sp_cache *cache, uint64_t n_seen);        /* before going back to n_seen */
+  uint64_t (*taken)(const sp_cache *cache, uint64_t n);        /* of n tokens taken back */
+  double (*key_position)(const sp_row *row, uint64_t token);   /* POS */
+  double (*query_position)(const sp_row *row);
+  double (*angle)(const sp_row *row, double position, uint64_t i);
+  void (*turned)(const sp_row *row, uint64_t token, double pair[2]); /* a rotated pair of k */
   void (*listed)(const sp_cache *cache, uint64_t *token, uint64_t *n);
 };
 
@@ -162,6 +175,12 @@ double sp_row_alibi(const sp_row *row, uint64_t j);
 int64_t sp_row_pos(const sp_row *row, uint64_t j);
 bool sp_row_is_pair(const sp_row *row, uint64_t j); /* key j is the bias pair */
 
+/* ---- base_rope.c: positions and rotations ---- */
+double sp_base_key_position(const sp_row *row, uint64_t token);
+double sp_base_query_position(const sp_row *row);
+double sp_base_angle(const sp_row *row, double position, uint64_t i);
+double sp_row_rotated_dot(const sp_row *row, uint64_t j); /* q . k_j, both rotated */
+
 /* ---- base_softmax.c, base_attention.c, base_cache.c: the operations ---- */
 sp_status sp_base_softmax(const sp_hooks *hooks, const sp_softmax_call *call);
 sp_status sp_base_attention(const sp_hooks *hooks, const sp_attention_call *call);
@@ -175,6 +194,13 @@ sp_status sp_base_attend(sp_cache *cache, const sp_cache_call *call);
 sp_status sp_base_list(sp_cache *cache, uint64_t sequence, uint64_t *token, uint64_t capacity,
                        uint64_t *n);
 void sp_base_close(sp_cache *cache);
+sp_status sp_base_truncate(sp_cache *cache, uint64_t sequence, uint64_t n_tokens);
+sp_cache *sp_cache_of(sp_cache *cache, uint64_t sequence); /* NULL: there is none */
+uint64_t sp_base_route(const sp_cache *cache, uint64_t sequence);
+uint64_t sp_base_window_at(const sp_cache *cache, uint64_t t);
+bool sp_base_lost(const sp_cache *cache, uint64_t n_seen);
+uint64_t sp_base_taken(const sp_cache *cache, uint64_t n);
+uint64_t sp_cache_oldest(const sp_cache *cache, uint64_t t); /* unpinned token that t sees */
 uint64_t sp_base_slot(const sp_cache *cache, uint64_t token);
 bool sp_base_retained(const sp_cache *cache, uint64_t token);
 uint64_t sp_base_ahead(const sp_cache *cache, uint64_t i);

@@ -2,7 +2,7 @@
 /* The cache of the museum's kernel: S pinned slots, then a ring of W. Token t goes to slot t while
  * t < S + W and later replaces the token W before it. To attend, the slots are handed to the
  * attention operation with the token of each as its position: storage order is not observable.
- * tests: EV-1 EV-2 EV-4 EV-5 EV-6 EV-7 EV-8 */
+ * With n_undo the ring is that much longer. tests: EV-1 EV-2 EV-4 EV-5 EV-6 EV-7 EV-8 EV-9 EV-15 */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,8 @@
 
 uint64_t sp_base_slot(const sp_cache *cache, uint64_t token) {
   if (token < cache->n_sink_tokens) return token;
-  return cache->n_sink_tokens + (token - cache->n_sink_tokens) % cache->window;
+  uint64_t ring = cache->window + cache->config.n_undo;
+  return cache->n_sink_tokens + (token - cache->n_sink_tokens) % ring;
 }
 
 bool sp_base_retained(const sp_cache *cache, uint64_t token) {
@@ -23,28 +24,15 @@ uint64_t sp_base_ahead(const sp_cache *cache, uint64_t i) {
   return i + 1;
 }
 
-sp_status sp_base_open(const sp_hooks *hooks, sp_cache **cache, const sp_cache_config *config) {
-  if (config->size < sizeof *config) return SP_UNSUPPORTED;
-  if (config->window == 0 || config->n_kv_heads == 0 || config->n_heads % config->n_kv_heads != 0)
-    return SP_INVALID;
-  if (!sp_element_bytes(config->dtype_kv)) return SP_UNSUPPORTED;
-  sp_cache *fresh = calloc(1, sizeof *fresh);
-  if (!fresh) return SP_NOMEM;
-  fresh->hooks = hooks;
-  fresh->config = *config;
-  fresh->n_sink_tokens = config->n_sink_tokens;
-  fresh->window = config->window;
-  if (hooks->opened) hooks->opened(fresh);
-  *cache = fresh;
-  return SP_OK;
+uint64_t sp_base_window_at(const sp_cache *cache, uint64_t t) {
+  uint64_t s = cache->n_sink_tokens, w = cache->window, k = cache->config.n_evict;
+  if (k < 2 || t < s || t - s < w) return w;
+  return w - k + 1 + (t - s - w) % k;
 }
 
-void sp_base_close(sp_cache *cache) {
-  if (!cache) return;
-  free(cache->k);
-  free(cache->v);
-  free(cache->token);
-  free(cache);
+uint64_t sp_cache_oldest(const sp_cache *cache, uint64_t t) {
+  uint64_t s = cache->n_sink_tokens, w = SP_HOOK(cache, window_at)(cache, t);
+  return t >= s && t - s >= w ? t + 1 - w : s;
 }
 
 static size_t row_bytes(const sp_cache *cache, uint64_t width) {
@@ -136,7 +124,7 @@ static sp_attention_call attention_at(const sp_cache *cache, const sp_cache_call
                              .n_kv_heads = config->n_kv_heads,
                              .d_head = config->d_head,
                              .d_value = config->d_value,
-                             .window = cache->window,
+                             .window = SP_HOOK(cache, window_at)(cache, (uint64_t)*newest),
                              .n_sink_tokens = cache->n_sink_tokens,
                              .q = q,
                              .k = slots(cache, cache->k, config->d_head),
@@ -167,8 +155,10 @@ static sp_status check_queries(const sp_cache_call *call) {
   return known ? SP_OK : SP_UNSUPPORTED;
 }
 
-sp_status sp_base_append(sp_cache *cache, const sp_cache_call *call) {
+sp_status sp_base_append(sp_cache *first_cache, const sp_cache_call *call) {
   if (call->size < sizeof *call) return SP_UNSUPPORTED;
+  sp_cache *cache = sp_cache_of(first_cache, call->sequence);
+  if (!cache) return SP_INVALID;
   if (call->n_tokens == 0) return SP_INVALID;
   if (call->k.dtype != cache->config.dtype_kv || call->v.dtype != cache->config.dtype_kv)
     return SP_UNSUPPORTED;
@@ -186,8 +176,10 @@ sp_status sp_base_append(sp_cache *cache, const sp_cache_call *call) {
   return status;
 }
 
-sp_status sp_base_attend(sp_cache *cache, const sp_cache_call *call) {
+sp_status sp_base_attend(sp_cache *first_cache, const sp_cache_call *call) {
   if (call->size < sizeof *call) return SP_UNSUPPORTED;
+  sp_cache *cache = sp_cache_of(first_cache, call->sequence);
+  if (!cache) return SP_INVALID;
   if (cache->n_seen == 0 || call->n_tokens != 1 || !call->q.data) return SP_INVALID;
   sp_status status = check_queries(call);
   if (status == SP_OK) status = attend_at(cache, call, 0, cache->n_seen - 1);

@@ -15,13 +15,15 @@ static int ascending(const void *a, const void *b) {
 /* The same rule as in attention, read off the same slots. */
 static bool seen(const sp_cache *cache, int64_t token) {
   if (token < 0 || !SP_HOOK(cache, retained)(cache, (uint64_t)token)) return false;
-  uint64_t t = (uint64_t)token;
-  return t < cache->n_sink_tokens || cache->n_seen - 1 - t < cache->window;
+  uint64_t t = (uint64_t)token, newest = cache->n_seen - 1;
+  if (t < cache->n_sink_tokens) return true;
+  return newest - t < SP_HOOK(cache, window_at)(cache, newest);
 }
 
-sp_status sp_base_list(sp_cache *cache, uint64_t sequence, uint64_t *token, uint64_t capacity,
+sp_status sp_base_list(sp_cache *first, uint64_t sequence, uint64_t *token, uint64_t capacity,
                        uint64_t *n) {
-  if (sequence != 0) return SP_INVALID;
+  sp_cache *cache = sp_cache_of(first, sequence);
+  if (!cache) return SP_INVALID;
   uint64_t *all = calloc((size_t)cache->n_slots + 1, sizeof *all);
   uint64_t n_all = 0;
   if (!all) return SP_NOMEM;

@@ -47,6 +47,7 @@ bool sp_base_visible(const sp_row *row, uint64_t j) {
 
 double sp_row_dot(const sp_row *row, uint64_t j) {
   const sp_attention_call *call = row->attention;
+  if (row->cache && row->cache->config.rope_dims > 0) return sp_row_rotated_dot(row, j);
   double sum = 0;
   for (uint64_t c = 0; c < row->d_head; c++) {
     double k = sp_row_is_pair(row, j) ? sp_row_load(row, &call->bias_k, 0, 0, row->kv_head, c)

@@ -28,7 +28,7 @@ typedef struct sp_exhibit {
     .size = sizeof(sp_kernel), .abi_major = SP_ABI_MAJOR, .abi_minor = SP_ABI_MINOR,               \
     .claims = SP_CLAIM_DETERMINISTIC | SP_CLAIM_BATCH_INVARIANT | SP_CLAIM_THREAD_INVARIANT,       \
     .name = title, .version = "1", .accuracy_class = "w-seq:tile=16",                              \
-    .options = ((uint64_t)SP_OPT_FIRST_TOKEN << 1) - 1, .dtypes_softmax = SP_DTYPES_ALL,           \
+    .options = ((uint64_t)SP_OPT_SEQUENCES << 1) - 1, .dtypes_softmax = SP_DTYPES_ALL,             \
     .dtypes_q = SP_DTYPES_ALL, .dtypes_kv = SP_DTYPES_ALL, .softmax = run_softmax,                 \
     .attention = run_attention, .cache = cache_ops                                                 \
   }
@@ -51,7 +51,8 @@ typedef struct sp_exhibit {
                                           .append = sp_base_append,                                \
                                           .attend = sp_base_attend,                                \
                                           .visible = sp_base_list,                                 \
-                                          .close = sp_base_close};
+                                          .close = sp_base_close,                                  \
+                                          .truncate = sp_base_truncate};
 
 /* SP_EXHIBIT(a7, 'A', "A7-sink-omitted", .clause = …) after `static const sp_hooks a7_hooks`. */
 #define SP_EXHIBIT(id, kind, title, ...)                                                           \
@@ -65,8 +66,8 @@ typedef struct sp_exhibit {
 typedef const sp_exhibit *const sp_exhibit_list[];
 extern sp_exhibit_list sp_exhibits_null, sp_exhibits_a, sp_exhibits_b, sp_exhibits_c, sp_exhibits_d,
     sp_exhibits_d_nan, sp_exhibits_e, sp_exhibits_f, sp_exhibits_g, sp_exhibits_g_ring,
-    sp_exhibits_h, sp_exhibits_i, sp_exhibits_i_memory, sp_exhibits_j, sp_exhibits_k,
-    sp_exhibits_k_store;
+    sp_exhibits_g_rope, sp_exhibits_g_undo, sp_exhibits_h, sp_exhibits_i, sp_exhibits_i_memory,
+    sp_exhibits_j, sp_exhibits_k, sp_exhibits_k_store;
 
 /* ---- hooks.c: replacements that several exhibits share ---- */
 extern const sp_hooks sp_no_hooks; /* the correct kernel */

@@ -57,6 +57,7 @@ void sp_honest_store(sp_dtype dtype, void *data, int64_t index, float x);
 float sp_honest_to_bf16(float x);
 
 /* list_cache.c */
-extern const sp_cache_ops sp_honest_list_cache;
+extern const sp_cache_ops sp_honest_list_cache, sp_honest_query_twice_cache,
+    sp_honest_stored_bf16_cache, sp_honest_rotate_query_cache;
 
 #endif

@@ -17,9 +17,19 @@ typedef struct key {
   size_t at;    /* index of its value, SIZE_MAX for a bias pair */
 } key;
 
+/* Where a token of a stream is: nowhere before it is appended and after it was taken back. */
+typedef struct place {
+  bool there;
+  size_t sequence;
+  int64_t index;
+} place;
+
 typedef struct row {
   const sp_case *c;
+  const sp_class *cls;
   size_t b, i, h, h_kv, n, n_present;
+  place *place; /* place[n_kv] of a stream, and the query's: */
+  place query;
   key *key;
   bool invalid;
   real sink, u;
@@ -55,10 +65,21 @@ static real least_of(sp_dtype dtype) {
   }
 }
 
+/* How many recent tokens token t of a stream sees, by appending one after the other. tests: EV-9 */
+static uint64_t recent(const sp_case *c, uint64_t t) {
+  uint64_t held = 0;
+  for (uint64_t j = c->n_sink_tokens; j <= t; j++) {
+    if (held == c->window) held -= c->n_evict > 0 ? c->n_evict : 1;
+    held++;
+  }
+  return held;
+}
+
 static bool sees(const sp_case *c, int64_t pos_q, int64_t pos_k) {
-  bool causal = c->causal || c->op == SP_OP_CACHE;
-  if (pos_k > pos_q) return !causal;
-  return (uint64_t)pos_q - (uint64_t)pos_k < c->window || (uint64_t)pos_k < c->n_sink_tokens;
+  bool stream = c->op == SP_OP_CACHE;
+  if (pos_k > pos_q) return !c->causal && !stream;
+  uint64_t window = stream ? recent(c, (uint64_t)pos_q) : c->window;
+  return (uint64_t)pos_q - (uint64_t)pos_k < window || (uint64_t)pos_k < c->n_sink_tokens;
 }
 
 /* q . k and the sum of the absolute products; false if an element is not finite. */
@@ -71,6 +92,43 @@ static bool dot(const sp_case *c, size_t q_at, const sp_array *k, size_t k_at, r
     finite = finite && isfinite(a) && isfinite(b);
     *sum += a * b;
     *size += fabsl(a * b);
+  }
+  return finite;
+}
+
+/* The position of a token as the query sees it. tests: EV-10 */
+static real position(const row *r, const place *at) {
+  int64_t rank = 0;
+  if (r->c->position == SP_POSITION_ABS) return (real)at->index;
+  for (size_t j = 0; j < r->c->n_kv; j++) {
+    const place *k = &r->place[j];
+    rank += k->there && k->sequence == at->sequence && k->index < at->index &&
+            sees(r->c, r->query.index, k->index);
+  }
+  return (real)rank;
+}
+
+/* As dot, with rotated vectors. size counts lengths of pairs, and *extra what their angles may be
+ * off by. tests: EV-11 */
+static bool rotated_dot(const row *r, size_t q_at, size_t k_at, real turn, real *sum, real *size,
+                        real *extra) {
+  const sp_case *c = r->c;
+  size_t dims = c->rope_dims;
+  bool finite = dot(c, q_at, &c->k, k_at, sum, size), halves = c->rope_pairing == SP_ROPE_HALF;
+  real reach = (real)r->query.index;
+  if (c->position == SP_POSITION_ABS) reach += (real)c->first_token;
+  *extra = 0;
+  for (size_t i = 0; i < dims / 2; i++) {
+    size_t a = halves ? i : 2 * i, b = halves ? i + dims / 2 : 2 * i + 1;
+    real q_a = load(&c->q, q_at + a), q_b = load(&c->q, q_at + b);
+    real k_a = load(&c->k, k_at + a), k_b = load(&c->k, k_at + b);
+    real share = 2 * (real)i / (real)dims, e = share * logl((real)c->rope_base);
+    real angle = turn * powl((real)c->rope_base, -share);
+    real lengths = hypotl(q_a, q_b) * hypotl(k_a, k_b);
+    *sum += (q_a * k_a + q_b * k_b) * (cosl(angle) - 1) + (q_a * k_b - q_b * k_a) * sinl(angle);
+    *size += lengths - fabsl(q_a * k_a) - fabsl(q_b * k_b);
+    *extra += lengths * fminl(3 * reach * expl(-e) * (8 + 4 * e) * (real)r->cls->u_angle, 2);
+    *extra += lengths * (36 * r->u + 2 * (real)r->cls->u_rk);
   }
   return finite;
 }
@@ -118,11 +176,19 @@ static void attention_keys(row *r, int64_t pos_q, size_t q_at) {
     int64_t pos_k = c->pos_k ? c->pos_k[j] : (int64_t)j;
     k->at = (r->b * c->n_kv + j) * c->n_kv_heads + r->h_kv;
     real bias = c->key_bias.bits ? load(&c->key_bias, bias_row + j) : 0;
+    if (r->place) pos_k = r->place[j].index;
     k->present = sees(c, pos_q, pos_k) && bias != -INFINITY;
+    if (r->place && (!r->place[j].there || r->place[j].sequence != r->query.sequence))
+      k->present = false;
     if (!k->present) continue;
-    bool finite = dot(c, q_at, &c->k, k->at * c->d_head, &product, &size);
+    real extra = 0, turn = 0;
+    if (c->rope_dims > 0) turn = position(r, &r->query) - position(r, &r->place[j]);
+    bool finite = c->rope_dims > 0
+                      ? rotated_dot(r, q_at, k->at * c->d_head, turn, &product, &size, &extra)
+                      : dot(c, q_at, &c->k, k->at * c->d_head, &product, &size);
     r->invalid = r->invalid || !finite || !isfinite(bias) || !isfinite(slope);
     add_key(r, k, product, size, bias, -slope * fabsl((real)pos_q - (real)pos_k));
+    k->error += fabsl((real)c->scale) * extra;
   }
   if (!c->bias_k.bits) return;
   key *pair = &r->key[c->n_kv];
@@ -153,10 +219,14 @@ static real delta(const row *r, const sp_class *cls, const key *k, real top, rea
 }
 
 static real mean_error(const row *r, const sp_class *cls, real top, real lse, real sink) {
-  real sum = 0;
+  real sum = 0, largest = 0;
   for (size_t j = 0; j < r->n; j++)
-    if (r->key[j].present)
-      sum += expl(r->key[j].x - lse) * expm1l(fminl(delta(r, cls, &r->key[j], top, lse), 100));
+    if (r->key[j].present) {
+      real d = delta(r, cls, &r->key[j], top, lse);
+      sum += expl(r->key[j].x - lse) * expm1l(fminl(d, 100));
+      largest = fmaxl(largest, d);
+    }
+  if (largest > 100) return largest; /* the mean is no larger, and near enough */
   if (isfinite(sink)) {
     real depth = fmaxl(top - sink, sink - top);
     real d = r->u * ((real)cls->c_d * depth + (real)cls->c_z * fabsl(sink) +
@@ -270,35 +340,6 @@ static void compare_row(row *r, const sp_class *cls, const sp_outputs *out, size
 
 /* ---- rows and lists ---- */
 
-/* The token of each output of a stream, in the order of the script; returns how many. */
-static size_t tokens_of(const sp_case *c, size_t *token) {
-  size_t n = 0, appended = 0;
-  for (size_t s = 0; s < c->n_steps; s++) {
-    const sp_cache_step *step = &c->script[s];
-    if (step->kind == SP_STEP_ATTEND) token[n++] = appended - 1;
-    for (size_t t = 0; step->kind == SP_STEP_APPEND && t < step->n_tokens; t++, appended++)
-      if (step->with_queries) token[n++] = appended;
-  }
-  return n;
-}
-
-static void compare_lists(const sp_case *c, const sp_outputs *out, double *budget) {
-  size_t list = 0, at = 0, appended = 0;
-  for (size_t s = 0; s < c->n_steps; s++) {
-    if (c->script[s].kind == SP_STEP_APPEND) appended += c->script[s].n_tokens;
-    if (c->script[s].kind != SP_STEP_VISIBLE) continue;
-    size_t n = 0;
-    for (size_t t = 0; t < appended; t++) {
-      if (!sees(c, (int64_t)appended - 1, (int64_t)t)) continue;
-      bool same = n < out->n_visible[list] && out->visible[at + n] == c->first_token + t;
-      if (!same) use(budget, INFINITY);
-      n++;
-    }
-    if (out->n_visible[list] != n) use(budget, INFINITY);
-    at += out->n_visible[list++];
-  }
-}
-
 /* Row (b, i, h) of the outputs; for a stream, `token` is the query's. */
 static void judge_row(row *r, const sp_class *cls, const sp_outputs *out, size_t token, size_t at,
                       double *budget) {
@@ -314,9 +355,109 @@ static void judge_row(row *r, const sp_class *cls, const sp_outputs *out, size_t
   } else {
     int64_t pos_q = (int64_t)c->n_kv - (int64_t)c->n_q + (int64_t)token;
     if (c->pos_q) pos_q = c->pos_q[token];
+    if (r->place) pos_q = r->query.index;
     attention_keys(r, pos_q, ((r->b * c->n_q + token) * c->n_heads + r->h) * c->d_head);
   }
   compare_row(r, cls, out, at, budget);
+}
+
+/* ---- streams ---- */
+
+typedef struct stream {
+  row *r;
+  const sp_class *cls;
+  const sp_outputs *out;
+  int64_t *length, *held_from; /* of each sequence; F of EV-15 */
+  size_t n_appended, n_rows, n_lists, n_listed;
+  double *budget;
+} stream;
+
+static void judge_token(stream *s, size_t token) {
+  row *r = s->r;
+  r->query = r->place[token];
+  for (r->h = 0; r->h < r->c->n_heads; r->h++)
+    judge_row(r, s->cls, s->out, token, s->n_rows++, s->budget);
+}
+
+static void append(stream *s, const sp_cache_step *step) {
+  const sp_case *c = s->r->c;
+  for (size_t t = 0; t < step->n_tokens; t++) {
+    int64_t *length = &s->length[step->sequence];
+    s->r->place[s->n_appended] = (place){true, step->sequence, *length};
+    ++*length;
+    int64_t first = *length - (int64_t)(c->window + c->n_undo);
+    if (first > s->held_from[step->sequence]) s->held_from[step->sequence] = first;
+    if (step->with_queries) judge_token(s, s->n_appended);
+    s->n_appended++;
+  }
+}
+
+static void compare_list(stream *s, const uint64_t *expected, size_t n) {
+  size_t got = s->out->n_visible[s->n_lists++];
+  if (got != n) use(s->budget, INFINITY);
+  for (size_t i = 0; i < n && i < got; i++)
+    if (s->out->visible[s->n_listed + i] != expected[i]) use(s->budget, INFINITY);
+  s->n_listed += got;
+}
+
+/* tests: EV-15 */
+static void truncate(stream *s, const sp_cache_step *step) {
+  const sp_case *c = s->r->c;
+  const uint64_t refused = SP_LOST;
+  int64_t *length = &s->length[step->sequence], *from = &s->held_from[step->sequence];
+  int64_t left = *length - (int64_t)step->n_tokens;
+  bool lost = false;
+  for (int64_t j = 0; j < left; j++)
+    lost = lost || (sees(c, left - 1, j) && j >= (int64_t)c->n_sink_tokens && j < *from);
+  compare_list(s, &refused, lost ? 1 : 0);
+  if (lost) return;
+  *length = left;
+  if (*from > left) *from = left;
+  for (size_t j = 0; j < s->n_appended; j++)
+    if (s->r->place[j].sequence == step->sequence && s->r->place[j].index >= left)
+      s->r->place[j].there = false;
+}
+
+/* tests: EV-6 */
+static void visible(stream *s, const sp_cache_step *step) {
+  const sp_case *c = s->r->c;
+  int64_t newest = s->length[step->sequence] - 1;
+  uint64_t *expected = calloc(c->n_kv + 1, sizeof *expected);
+  size_t n = 0;
+  for (int64_t j = 0; j <= newest && expected; j++)
+    if (sees(c, newest, j)) expected[n++] = c->first_token + (uint64_t)j;
+  if (expected) compare_list(s, expected, n);
+  free(expected);
+}
+
+static void attend(stream *s, const sp_cache_step *step) {
+  for (size_t j = s->n_appended; j-- > 0;) {
+    const place *at = &s->r->place[j];
+    if (!at->there || at->sequence != step->sequence) continue;
+    if (at->index != s->length[step->sequence] - 1) continue;
+    judge_token(s, j);
+    return;
+  }
+}
+
+static void judge_stream(row *r, const sp_class *cls, const sp_outputs *out, double *budget) {
+  const sp_case *c = r->c;
+  size_t n = c->n_sequences > 0 ? c->n_sequences : 1;
+  stream s = {.r = r,
+              .cls = cls,
+              .out = out,
+              .length = calloc(n, sizeof *s.length),
+              .held_from = calloc(n, sizeof *s.held_from),
+              .budget = budget};
+  for (size_t i = 0; i < c->n_steps && s.length && s.held_from; i++) {
+    const sp_cache_step *step = &c->script[i];
+    if (step->kind == SP_STEP_APPEND) append(&s, step);
+    if (step->kind == SP_STEP_ATTEND) attend(&s, step);
+    if (step->kind == SP_STEP_VISIBLE) visible(&s, step);
+    if (step->kind == SP_STEP_TRUNCATE) truncate(&s, step);
+  }
+  free(s.length);
+  free(s.held_from);
 }
 
 bool sp_naive_accepts(const sp_case *c, const sp_outputs *out, const char *class_text,
@@ -325,21 +466,21 @@ bool sp_naive_accepts(const sp_case *c, const sp_outputs *out, const char *class
   char why[160];
   *budget = INFINITY;
   if (!sp_class_parse(class_text, &cls, why, sizeof why)) return false;
-  size_t *token = calloc(c->n_q + c->n_steps + 1, sizeof *token);
   row r = {.c = c,
+           .cls = &cls,
            .n = c->n_kv + (c->bias_k.bits ? 1 : 0),
            .u = c->dtype_q == SP_F64 ? 0x1p-53L : (real)cls.u};
   r.key = calloc(r.n + 1, sizeof *r.key);
-  if (!token || !r.key) goto done;
+  if (c->op == SP_OP_CACHE) r.place = calloc(c->n_kv + 1, sizeof *r.place);
+  if (!r.key || (c->op == SP_OP_CACHE && !r.place)) goto done;
   *budget = 0;
-  size_t n_out = c->op == SP_OP_CACHE ? tokens_of(c, token) : c->n_q, at = 0;
-  for (r.b = 0; r.b < c->n_batch; r.b++)
-    for (r.i = 0; r.i < n_out; r.i++)
-      for (r.h = 0; r.h < c->n_heads; r.h++)
-        judge_row(&r, &cls, out, c->op == SP_OP_CACHE ? token[r.i] : r.i, at++, budget);
-  if (c->op == SP_OP_CACHE) compare_lists(c, out, budget);
+  if (c->op == SP_OP_CACHE) judge_stream(&r, &cls, out, budget);
+  size_t at = 0;
+  for (r.b = 0; r.b < c->n_batch && !r.place; r.b++)
+    for (r.i = 0; r.i < c->n_q; r.i++)
+      for (r.h = 0; r.h < c->n_heads; r.h++) judge_row(&r, &cls, out, r.i, at++, budget);
 done:
-  free(token);
+  free(r.place);
   free(r.key);
   return *budget <= 1;
 }

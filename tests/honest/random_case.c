@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "certify/case/sequence.h"
+
 /* splitmix64: seeds that follow one another give unrelated streams. */
 typedef struct dice {
   uint64_t state;
@@ -81,6 +83,25 @@ static void shape(sp_case *c, dice *d, size_t min_n) {
   if (has(d, SP_OPT_BATCH) && c->op == SP_OP_ATTENTION) c->n_batch = 1 + below(d, 3);
 }
 
+static void rotation(sp_case *c, dice *d) {
+  static const double bases[] = {10000, 1.5, 150000};
+  const uint32_t of[] = {SP_POSITION_NONE, SP_POSITION_ABS, SP_POSITION_CACHE};
+  const bool can[] = {!(has(d, SP_OPT_POSITION_ABS) || has(d, SP_OPT_POSITION_CACHE)) ||
+                          below(d, 4) == 0,
+                      has(d, SP_OPT_POSITION_ABS), has(d, SP_OPT_POSITION_CACHE)};
+  size_t which = below(d, 3);
+  if (!has(d, SP_OPT_ROPE_HALF) && !has(d, SP_OPT_ROPE_INTERLEAVED)) return;
+  if (!can[which] || of[which] == SP_POSITION_NONE) return;
+  if (c->d_head < 2 || (c->d_head % 2 != 0 && !has(d, SP_OPT_ROPE_PARTIAL))) return;
+  c->position = of[which];
+  c->rope_dims = c->d_head / 2 * 2;
+  if (maybe(d, SP_OPT_ROPE_PARTIAL)) c->rope_dims = 2 + 2 * below(d, c->d_head / 2);
+  c->rope_base = bases[below(d, 3)];
+  bool neighbours =
+      has(d, SP_OPT_ROPE_INTERLEAVED) && (!has(d, SP_OPT_ROPE_HALF) || below(d, 2) == 0);
+  c->rope_pairing = neighbours ? SP_ROPE_INTERLEAVED : SP_ROPE_HALF;
+}
+
 static void parameters(sp_case *c, dice *d, size_t min_n) {
   static const float scales[] = {1.0F, 0.125F, 0.3F, 17.0F};
   static const float caps[] = {0.5F, 5.0F, 30.0F};
@@ -103,7 +124,12 @@ static void parameters(sp_case *c, dice *d, size_t min_n) {
   if (windowed && below(d, 2) == 0) c->window += min_n; /* so that rows are that long */
   if (has(d, SP_OPT_SINK_TOKENS)) c->n_sink_tokens = below(d, 4);
   if (c->op != SP_OP_CACHE) return;
-  if (maybe(d, SP_OPT_FIRST_TOKEN)) c->first_token = 1 + below(d, 5);
+  if (maybe(d, SP_OPT_FIRST_TOKEN))
+    c->first_token = below(d, 3) == 0 ? (uint64_t)1 << 31 : 1 + below(d, 5);
+  if (maybe(d, SP_OPT_EVICT_BLOCK)) c->n_evict = 1 + below(d, (size_t)c->window);
+  if (maybe(d, SP_OPT_UNDO)) c->n_undo = below(d, 5);
+  if (maybe(d, SP_OPT_SEQUENCES)) c->n_sequences = 2 + below(d, 2);
+  rotation(c, d);
 }
 
 /* ---- the numbers ---- */
@@ -283,21 +309,33 @@ static bool positions(sp_case *c, dice *d) {
   return true;
 }
 
+static void step(sp_case *c, sp_cache_step_kind kind, size_t n, bool queries, size_t sequence) {
+  c->script[c->n_steps++] = (sp_cache_step){kind, n, queries, sequence};
+}
+
 static bool script(sp_case *c, dice *d) {
   if (c->op != SP_OP_CACHE) return true;
-  c->script = calloc(3 * c->n_kv + 3, sizeof *c->script);
-  if (!c->script) return false;
-  size_t longest = 1 + below(d, 20);
-  for (size_t t = 0; t < c->n_kv;) {
-    size_t n = 1 + below(d, longest);
+  size_t n_sequences = c->n_sequences > 0 ? c->n_sequences : 1, longest = 1 + below(d, 20);
+  sp_sequence *sequence = calloc(n_sequences, sizeof *sequence);
+  c->script = calloc(5 * c->n_kv + 5 + n_sequences, sizeof *c->script);
+  for (size_t t = 0; c->script && sequence && t < c->n_kv;) {
+    size_t s = below(d, n_sequences), n = 1 + below(d, longest);
     if (n > c->n_kv - t) n = c->n_kv - t;
-    c->script[c->n_steps++] = (sp_cache_step){SP_STEP_APPEND, n, below(d, 4) > 0, 0};
-    if (below(d, 3) == 0) c->script[c->n_steps++] = (sp_cache_step){.kind = SP_STEP_ATTEND};
-    if (below(d, 2) == 0) c->script[c->n_steps++] = (sp_cache_step){.kind = SP_STEP_VISIBLE};
+    step(c, SP_STEP_APPEND, n, below(d, 4) > 0, s);
+    sp_sequence_append(&sequence[s], c, n);
+    if (below(d, 3) == 0) step(c, SP_STEP_ATTEND, 1, true, s);
+    if (below(d, 2) == 0) step(c, SP_STEP_VISIBLE, 0, false, s);
     t += n;
+    if (!maybe(d, SP_OPT_UNDO)) continue;
+    size_t most = below(d, 2) ? (size_t)sequence[s].length : 4;
+    size_t back = 1 + below(d, most < sequence[s].length ? most : (size_t)sequence[s].length);
+    step(c, SP_STEP_TRUNCATE, back, false, s);
+    (void)sp_sequence_truncate(&sequence[s], c, back);
+    if (below(d, 2) == 0 && sequence[s].length > 0) step(c, SP_STEP_ATTEND, 1, true, s);
   }
-  c->script[c->n_steps++] = (sp_cache_step){.kind = SP_STEP_VISIBLE};
-  return true;
+  for (size_t s = 0; c->script && s < n_sequences; s++) step(c, SP_STEP_VISIBLE, 0, false, s);
+  free(sequence);
+  return c->script && sequence;
 }
 
 bool sp_random_case(sp_case *c, sp_op op, uint64_t options, uint32_t dtypes, size_t min_n,

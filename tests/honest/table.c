@@ -17,7 +17,7 @@
   {                                                                                                \
     .size = sizeof(sp_kernel), .abi_major = SP_ABI_MAJOR, .abi_minor = SP_ABI_MINOR,               \
     .claims = CLAIMS, .name = "honest-" title, .version = "1", .accuracy_class = class_text,       \
-    .options = ((uint64_t)SP_OPT_FIRST_TOKEN << 1) - 1, .dtypes_softmax = DTYPES,                  \
+    .options = ((uint64_t)SP_OPT_SEQUENCES << 1) - 1, .dtypes_softmax = DTYPES,                    \
     .dtypes_q = DTYPES, .dtypes_kv = DTYPES, .softmax = run_softmax, .attention = run_attention,   \
     .cache = cache_ops                                                                             \
   }
@@ -68,6 +68,9 @@ static const sp_kernel kernels[] = {
     STYLE("blend", "w-lane16", blend),
     STYLE("lanes", "w-lane16:tile=64", lanes),
     KERNEL("list-cache", "w-seq", NULL, NULL, &sp_honest_list_cache),
+    KERNEL("query-twice-cache", "w-seq", NULL, NULL, &sp_honest_query_twice_cache),
+    KERNEL("stored-bf16-cache", "w-seq:rk=bf16", NULL, NULL, &sp_honest_stored_bf16_cache),
+    KERNEL("rotate-query-cache", "w-seq", NULL, NULL, &sp_honest_rotate_query_cache),
 };
 
 const sp_kernel *sp_honest_kernel(uint32_t host_abi_major, uint32_t index) {
