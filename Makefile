@@ -192,4 +192,5 @@ install: all ## install into PREFIX (default /usr/local), below DESTDIR
 -include certify/bench/bench.mk
 -include proofs/proofs.mk
 -include fuzz/fuzz.mk
+-include tests/soak/soak.mk
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -200,6 +200,36 @@ START_TEST(refused_open) {
 }
 END_TEST
 
+/* tests: KC-7, EV-9, EV-10, EV-11 */
+START_TEST(refused_rotation_and_eviction) {
+  const sp_cache_ops *ops = variant_kernel(_i)->cache;
+  sp_cache_config good = good_config;
+  good.d_head = 4;
+  good.position = SP_POSITION_CACHE;
+  good.rope_dims = 4;
+  good.rope_base = 10000.0;
+  sp_cache_config bad[10];
+  for (size_t i = 0; i < 10; i++) bad[i] = good;
+  bad[0].rope_dims = 3;
+  bad[1].rope_dims = 6;
+  bad[2].rope_dims = 0;
+  bad[3].position = SP_POSITION_NONE;
+  bad[4].position = 3;
+  bad[5].rope_pairing = 2;
+  bad[6].rope_base = 0.5;
+  bad[7].rope_base = NAN;
+  bad[8].rope_base = INFINITY;
+  bad[9].n_evict = good.window + 1;
+  sp_cache *cache = NULL;
+  for (size_t i = 0; i < 10; i++) {
+    ck_assert_msg(ops->open(&cache, &bad[i]) == SP_INVALID, "configuration %zu", i);
+    ck_assert_ptr_null(cache);
+  }
+  ck_assert_int_eq(ops->open(&cache, &good), SP_OK);
+  ops->close(cache);
+}
+END_TEST
+
 typedef struct cache_call {
   tensor q, k, v, out, lse;
   sp_cache_call append, attend;
@@ -294,6 +324,36 @@ START_TEST(refused_attend) {
 }
 END_TEST
 
+/* tests: KC-7, EV-15, EV-16 */
+START_TEST(refused_truncate_and_sequence) {
+  const sp_cache_ops *ops = variant_kernel(_i)->cache;
+  sp_cache_config config = good_config;
+  config.n_sequences = 2;
+  cache_call c = cache_call_new();
+  sp_cache *cache = NULL;
+  uint64_t n = 0;
+  ck_assert_int_eq(ops->open(&cache, &config), SP_OK);
+  c.append.sequence = c.attend.sequence = 2;
+  ck_assert_int_eq(ops->append(cache, &c.append), SP_INVALID);
+  ck_assert_int_eq(ops->attend(cache, &c.attend), SP_INVALID);
+  ck_assert_int_eq(ops->visible(cache, 2, NULL, 0, &n), SP_INVALID);
+  ck_assert_int_eq(ops->truncate(cache, 1, 1), SP_INVALID);
+  c.append.sequence = 1;
+  ck_assert_int_eq(ops->append(cache, &c.append), SP_OK);
+  ck_assert_int_eq(ops->truncate(cache, 0, 1), SP_INVALID);
+  ck_assert_int_eq(ops->truncate(cache, 1, 0), SP_INVALID);
+  ck_assert_int_eq(ops->truncate(cache, 1, 3), SP_INVALID);
+  ck_assert_int_eq(ops->truncate(cache, 2, 1), SP_INVALID);
+  ck_assert_int_eq(ops->truncate(NULL, 0, 1), SP_INVALID);
+  ck_assert_int_eq(ops->append(cache, &c.append), SP_OK); /* four tokens: S = 1, W = 2 */
+  ck_assert_int_eq(ops->truncate(cache, 1, 1), SP_LOST);
+  ck_assert_int_eq(ops->visible(cache, 1, NULL, 0, &n), SP_OK);
+  ck_assert_uint_eq(n, 3);
+  ck_assert_int_eq(ops->truncate(cache, 1, 4), SP_OK);
+  ops->close(cache);
+}
+END_TEST
+
 /* ---- the floating-point environment: KC-6 ---- */
 
 #if defined(__x86_64__)
@@ -322,7 +382,7 @@ END_TEST
 Suite *suite_fast_refuse(void) {
   Suite *suite = suite_create("fast/refuse");
   ADD_CASE(suite, "KC-7", invalid_attention, refused_softmax, refused_open, refused_append,
-           refused_attend);
+           refused_attend, refused_rotation_and_eviction, refused_truncate_and_sequence);
   ADD_CASE(suite, "KC-3", unsupported_attention);
   ADD_CASE(suite, "KC-1", structs_of_other_sizes);
   ADD_CASE(suite, "KC-6", control_word_is_kept);
