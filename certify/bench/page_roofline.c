@@ -83,6 +83,7 @@ static void slanted_roof(FILE *file, const axes *a, const sp_limits *limits, sp_
           "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--soft)\" "
           "stroke-dasharray=\"5 4\"><title>%s, %.0f GB/s</title></line>",
           px(a, x0), px(a, x1), py(a, x0 * rate), py(a, x1 * rate), sp_limit_names[limit], rate);
+  if (px(a, x1) - px(a, x0) < 80) return; /* no room for its name; the title has it */
   double angle = atan2(py(a, x1 * rate) - py(a, x0 * rate), px(a, x1) - px(a, x0)) * 57.29578;
   fprintf(
       file,
@@ -108,6 +109,21 @@ static void points(FILE *file, const sp_bench *bench, const axes *a) {
   }
 }
 
+static void key(FILE *file, const sp_bench *bench) {
+  fputs("<p class=\"key\">", file);
+  for (size_t i = 0; i < bench->n_contenders; i++) {
+    double x, y;
+    size_t n = 0;
+    for (size_t r = 0; r < bench->n_results; r++)
+      n += bench->result[r].contender == i && point(bench, &bench->result[r], &x, &y);
+    if (n == 0) continue;
+    fprintf(file, "<span><i style=\"background:var(--c%zu)\"></i>", i % SP_PAGE_COLOURS);
+    sp_page_text(file, bench->contender[i].label);
+    fputs("</span>", file);
+  }
+  fputs("</p>\n", file);
+}
+
 void sp_page_roofline(FILE *file, const sp_bench *bench) {
   axes a;
   if (!range(bench, &a)) return;
@@ -121,9 +137,11 @@ void sp_page_roofline(FILE *file, const sp_bench *bench) {
   flat_roof(file, &a, &bench->limits[0], SP_LIMIT_FMA);
   flat_roof(file, &a, &bench->limits[0], SP_LIMIT_DOT_BF16);
   points(file, bench, &a);
-  fputs(
-      "</svg>\n<p class=\"soft\">A filled point passed its class on that shape, a hollow one did "
-      "not. Every byte is counted once, so a point may lie above a slanted roof when its keys stay "
-      "in a nearer cache.</p>\n",
-      file);
+  fputs("</svg>\n", file);
+  key(file, bench);
+  fputs("<p class=\"soft\">A filled point passed its class on that shape, a hollow one did not. "
+        "Every "
+        "byte is counted once, so a point may lie above a slanted roof when its keys stay in a "
+        "nearer cache.</p>\n",
+        file);
 }
