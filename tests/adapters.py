@@ -76,6 +76,23 @@ class Known(unittest.TestCase):
                 with self.subTest(kernel=kernel, generator=generator):
                     self.assertEqual(group(kernel, generator)["state"], "PASS")
 
+    def test_conventions_are_identified(self):
+        """What the libraries' own sources say of windows, corners and sink logits; see CT-13."""
+        known = {"onednn": {"onednn-softmax-f32": {"empty": "nan"}},
+                 "ggml": {"ggml-softmax": {"empty": "nan", "sink": "natural"},
+                          "ggml-flash-f32": {"window": "self", "causal": "bottom-right",
+                                             "sink": "natural", "empty": "zero"}},
+                 "onnxruntime": {"onnxruntime-gqa-f32": {"window": "self", "sink": "natural",
+                                                         "softcap": "first", "gqa": "grouped"}}}
+        for library in LIBRARIES:
+            done = subprocess.run([SINKPROOF, "identify", os.path.join(ADAPTERS, library + ".so"),
+                                   "--json", "-"], capture_output=True, text=True, timeout=600)
+            for kernel in json.loads(done.stdout)["kernels"]:
+                answers = {q["question"]: q["answer"] for q in kernel["questions"]}
+                for question, answer in known[library].get(kernel["kernel"], {}).items():
+                    with self.subTest(kernel=kernel["kernel"], question=question):
+                        self.assertEqual(answers[question], answer)
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=1)

@@ -21,10 +21,20 @@ void store_drop(sp_cache *cache, uint64_t first, uint64_t n) {
   cache->n -= n;
 }
 
+static bool rotation_error(const sp_cache_config *config) {
+  bool rotates = config->rope_dims > 0;
+  return rotates != (config->position != SP_POSITION_NONE) || config->rope_dims % 2 != 0 ||
+         config->rope_dims > config->d_head || config->position > SP_POSITION_CACHE ||
+         config->rope_pairing > SP_ROPE_INTERLEAVED ||
+         (rotates && !(isfinite(config->rope_base) && config->rope_base >= 1));
+}
+
 sp_status store_open(const store_policy *policy, sp_cache **cache, const sp_cache_config *config) {
   if (config->window == 0 || config->n_kv_heads == 0 || config->n_heads % config->n_kv_heads != 0)
     return SP_INVALID;
-  if (config->dtype_kv != SP_F32) return SP_UNSUPPORTED;
+  if (rotation_error(config) || config->n_evict > config->window) return SP_INVALID;
+  if (config->dtype_kv != SP_F32 || config->n_evict > 1 || config->n_sequences > 1)
+    return SP_UNSUPPORTED;
   sp_cache *made = calloc(1, sizeof *made);
   if (made == NULL) return SP_NOMEM;
   made->config = *config;
