@@ -9,11 +9,11 @@
  *   exponential                       log-error below 2u (measured 1.27)         eps_exp = 2u
  *   sum of a softmax row of N         2 additions in a tree over 64 keys and min(N, 1024) / 64 in
  *                                     a lane, at most 18, then binary64
- *   sum of an attention tile          15 in a lane, 4 across lanes, then binary64
- *   output, in a tile                 16 fused multiply-adds over a group of keys, 15 additions of
- *                                     groups, then binary64: min(N, 16) + ceil(min(N, 256) / 16) -
- * 1
- *                                     <= 31, where h(N) = 24 + ceil(log2(N + 1)) is 32 from N = 128
+ *   sum of an attention tile          2 additions in a tree over 64 keys, at most 4 in a lane, 4
+ *                                     across lanes, then binary64
+ *   output, in a tile                 16 fused multiply-adds over a group of keys, 16 additions of
+ *                                     groups (the first to zero, exact), then binary64:
+ *                                     min(N, 16) + ceil(min(N, 256) / 16) - 1 <= 31, where h(N) = 24 + ceil(log2(N + 1)) is 32 from N = 128
  *                                     on and the chain is below 24 before
  *   binary64 from tile to tile        2^-53 each: below one u up to 2^29 tiles
  *   normalisation                     1 / Z in binary64; weights: its rounding and a product,
