@@ -96,6 +96,9 @@ coq free-rescale bound/Model bound/Model bound/Model.v "s/computed m' ks (S h) (
 coq weakened-hypothesis bound/Model bound/Model bound/Model.v 's|2 \* eta c + eta_p c <= 1/16|2 * eta c + eta_p c <= 16|'
 coq one-exp-error-forgotten bound/Row bound/Row bound/Row.v 's/d + dbar + 2 \* eps c + H/d + dbar + eps c + H/'
 coq underflow-forgotten bound/Row bound/Row bound/Row.v 's/+ u_p c + K\.$/+ u_p c./'
+coq formula-not-the-bound bound/Formula bound/Formula bound/Formula.v 's/mul o (integer 6) u/mul o (integer 5) u/'
+coq enclosure-by-another-step bound/Enclose bound/Enclose bound/Enclose.v 's/(I.exp bits) (I.ln bits) I.abs/(I.ln bits) (I.exp bits) I.abs/'
+coq fused-rescale-uncounted float/Fast float/Fast float/Fast.v 's/(S (Nat.max (S ha) hb)) (Nat.max (S ra) rb)/(S (Nat.max ha hb)) (Nat.max (S ra) rb)/'
 coq rescales-uncounted bound/Classes bound/Classes bound/Classes.v 's/base_height w n + 3 \* T\./base_height w n + T./'
 
 echo 'the exponential'

@@ -31,7 +31,7 @@ ifneq ($(filter proofs% mutate-proofs,$(MAKECMDGOALS)),)
 endif
 
 .PHONY: proofs proofs-holes proofs-check proofs-accept proofs-bytes proofs-accept-bytes proofs-header proofs-wp \
-        proofs-coqchk proofs-cosim proofs-replay proofs-exhaustive mutate-proofs
+        proofs-coqchk proofs-cosim proofs-bound proofs-replay proofs-exhaustive mutate-proofs
 proofs: proofs-holes $(PROOF_COPY:.v=.vo) ## check every theorem with Coq's kernel
 
 # A hole would make everything after it worthless, so no file may even mention one.
@@ -117,6 +117,20 @@ proofs-exhaustive: $(LIB_FAST) ## the exponential on all 2^32 arguments against 
 	@$(CC) -O2 -std=c11 -D_GNU_SOURCE -mavx512f -ffp-contract=off -I. -Iinclude -o $(PROOFS)/exhaustive \
 	  $(PROOF_DIR)/float/exhaustive.c $(LIB_FAST) -lmpfr -lgmp -lm
 	@$(PROOFS)/exhaustive $(EXHAUSTIVE_SHARD)
+
+# The judge's bound against the theorem's (tier T: the enclosure is proved, its extraction and the
+# comparison are not). A judge that is too small by 2^-40 must be noticed.
+BOUND_ROWS ?= 100
+proofs-bound: $(PROOFS)/export/Bound.vo $(LIB_CERTIFY) $(LIB_REF) ## compare the judge's bound with an enclosure extracted from Coq
+	@cp $(PROOF_DIR)/bound/compare.ml $(PROOFS)/ && cd $(PROOFS) && rm -f sp_bound.mli && \
+	  ocamlfind ocamlopt -w -a -inline 200 -unsafe sp_bound.ml compare.ml -o bound_compare
+	@$(CC) -O1 -std=c11 -D_GNU_SOURCE -frounding-math -I. -Iinclude -o $(PROOFS)/bound_rows \
+	  tests/proofs/bound_rows.c tests/random_row.c $(LIB_CERTIFY) $(LIB_REF) $(MPFR_LIBS)
+	@$(PROOFS)/bound_rows $(BOUND_ROWS) $(COSIM_SEED) > $(PROOFS)/bound_rows.txt
+	@$(PROOFS)/bound_compare $(BOUND_ROWS) < $(PROOFS)/bound_rows.txt
+	@$(PROOFS)/bound_rows 3 $(COSIM_SEED) 40 > $(PROOFS)/bound_fault.txt
+	@! $(PROOFS)/bound_compare 3 < $(PROOFS)/bound_fault.txt > $(PROOFS)/bound_fault.log || \
+	  { echo "a judge that is too small is not noticed"; exit 1; }
 
 # The eviction state machine against the caches of our two kernels and the fast path's ring (tier T).
 proofs-replay: $(PROOFS)/export/Executable.vo $(KERNEL_REF) $(KERNEL_FAST) ## replay streams on the extracted cache

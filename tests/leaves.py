@@ -131,6 +131,8 @@ class Certificate(unittest.TestCase):
 
     def test_the_theorems_are_named(self):
         self.assertIn(ROWS, self.said)
+        share = float(re.search(r"largest error (\S+) of the bound", self.said).group(1))
+        self.assertTrue(0 < share <= 1, share)
         for leaf, *_ in notes(LIBRARY):
             self.assertRegex(self.said, r"%s as loaded is that of NU7_machine_code" % leaf)
 

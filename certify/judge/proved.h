@@ -14,6 +14,6 @@
 #define SP_PROVED_EXP16   "NU7_machine_code_exp"
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "fbdfa33afb0f2b84bef3941828673fbd1a498ff9ae47d39fa1e8a83e0141a36d"
+#define SP_PROVED_CLAIMS_SHA256 "9b52787dfd68c85fecc413e9c2e2c24999ac272fc7b83d1a0cfddc34b16ec494"
 
 #endif

@@ -12,6 +12,15 @@ static bool is_of(const sp_leaf *leaf, const char *path) {
   return strcmp(leaf->path, path) == 0;
 }
 
+/* Of what the theorems about rows allow, the largest share that an element used: the run was an
+ * attempt to falsify them. */
+static double largest_share(const sp_report *report) {
+  double share = 0;
+  for (size_t g = 0; g < report->tally->n_groups; g++)
+    if (report->tally->groups[g].budget > share) share = report->tally->groups[g].budget;
+  return share;
+}
+
 static void print_proved(FILE *stream, const sp_report *report, const char *path) {
   const sp_evidence *evidence = &report->evidence;
   const char *separator = "code    ";
@@ -22,7 +31,9 @@ static void print_proved(FILE *stream, const sp_report *report, const char *path
     separator = ", ";
   }
   if (strcmp(report->cls.text, "w-deep") == 0)
-    fputs("; rows: " SP_PROVED_ROW ", " SP_PROVED_SOFTMAX, stream);
+    fprintf(stream,
+            "; rows: " SP_PROVED_ROW ", " SP_PROVED_SOFTMAX ", largest error %.3g of the bound",
+            largest_share(report));
   fputc('\n', stream);
 }
 

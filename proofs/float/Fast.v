@@ -82,6 +82,21 @@ Proof.
   - now rewrite E, Et.
 Qed.
 
+(** The underflow of a binary64 operation, before its rounding. *)
+Lemma inner64 z : exists t e, Rabs t <= uu /\ Rabs e <= least /\ rnd64 z = (z + e) * exp t.
+Proof.
+  destruct (relative_error_N_FLT'_ex radix2 (-1074) 53 eq_refl (fun z => negb (Z.even z)) z) as (d & e & Hd & He & _ & E).
+  destruct (near_one d _ u64_small Hd) as (t & Ht & Et); exists t, (e * exp (- t)); repeat split; auto.
+  - rewrite Rabs_mult, (Rabs_pos_eq (exp (- t))) by (left; apply exp_pos).
+    assert (exp (- t) <= 2).
+    { apply Rle_trans with (exp (/ 4)); [apply exp_mono; apply Rabs_le_inv in Ht; lra|].
+      pose proof (exp_quarter (/ 4) ltac:(lra)); lra. }
+    assert (L : bpow radix2 (-1074) <= least) by (rewrite <- least_is_least; apply bpow_le; lia).
+    pose proof (exp_pos (- t)); pose proof (Rabs_pos e).
+    apply Rle_trans with (/ 2 * least * 2); [apply Rmult_le_compat; lra | lra].
+  - rewrite E, Et, exp_Ropp; pose proof (exp_pos t); field; lra.
+Qed.
+
 (** What is assumed of libm's exp in binary64, where a maximum grows and for the sink logit: within
     2^-22 of e^(m - m') beyond the rounding of the difference, or underflown. *)
 Definition libm_exp (arg f : R) : Prop :=
@@ -110,7 +125,12 @@ Inductive fast : R -> list term -> nat -> nat -> nat -> bool -> bool -> bool -> 
 | F_raise m m' ks h r g a single v f : m <= m' -> (forall k, In k ks -> seen k <= m) ->
     libm_exp (m - m') f -> fast m ks h r g true a single v ->
     fast m' ks (S h) (S r) (S g) true false false (rnd64 (v * f))
-| F_sink m s f : libm_exp (s - m) f -> fast m [Term s s 0 1] 0 0 0 false false false f.
+| F_sink m s f : libm_exp (s - m) f -> fast m [Term s s 0 1] 0 0 0 false false false f
+| F_raise_join m m' ka kb ha hb ra rb ga gb a ob ab sa sb va vb f : (* one fused operation *)
+    m <= m' -> (forall k, In k ka -> seen k <= m) -> libm_exp (m - m') f ->
+    fast m ka ha ra ga true a sa va -> fast m' kb hb rb gb ob ab sb vb ->
+    fast m' (ka ++ kb) (S (Nat.max (S ha) hb)) (Nat.max (S ra) rb) (S ga + gb) ob ab false
+      (rnd64 (va * f + vb)).
 
 Lemma fast_format m ks h r g o a single v : fast m ks h r g o a single v -> F64 v /\ (single = true -> F32 v).
 Proof.
@@ -176,7 +196,8 @@ Proof.
     | m k x' ks h r g o a v Fm Fx Hle Fv Hk Hs C IH
     | m ka kb ha hb ra rb ga gb oa ob aa ab sa sb va vb Ca IHa Cb IHb
     | m m' ks h r g a single v f Hm Hx Hf C IH
-    | m s f Hf].
+    | m s f Hf
+    | m m' ka kb ha hb ra rb ga gb a ob ab sa sb va vb f Hm Hx Hf Ca IHa Cb IHb].
   - constructor.
   - destruct (key_exponential m k x' Fm Fx Hle Hk Hs) as (r & f & Hr & Hf & Ee & Hn & Ho & Han).
     replace (E (rnd (x' - m))) with (((exp (logit_of k - m) * exp r + f) * exp 0 + 0) * value_of k + 0)
@@ -218,4 +239,16 @@ Proof.
       rewrite (Rabs_minus_sym m s); lra.
     + cbn; destruct Hu as [-> | [Hu _]]; [rewrite Rabs_R0|]; lra.
     + cbn [logit_of]; rewrite exp_0; lra.
+  - destruct Hf as (rho & f0 & -> & Hrho & Hle & Hn & _ & Hu).
+    destruct (inner64 (va * (exp (m - m') * exp rho + f0) + vb)) as (t & e & Ht & He & ->).
+    assert (D0 : Rabs 0 <= u' fast_costs) by (rewrite Rabs_R0; cbn; lra).
+    pose proof (Rescale fast_costs m m' ka ha ra ga a va rho f0 0 e Hm Hx) as Q.
+    assert (Q' : computed fast_costs m' ka (S ha) (S ra) (S ga) true false
+      (va * (exp (m - m') * exp rho + f0) * exp 0 + e)).
+    { apply Q; auto.
+      - unfold fast_costs, f32_costs; cbn [eps c_d u']; rewrite (Rabs_left1 (m - m')) in Hrho by lra; lra.
+      - unfold fast_costs, f32_costs; cbn [eps]; apply Hle; lra. }
+    replace ((va * (exp (m - m') * exp rho + f0) + vb + e) * exp t)
+      with ((va * (exp (m - m') * exp rho + f0) * exp 0 + e + vb) * exp t) by (rewrite exp_0; ring).
+    exact (Add fast_costs m' _ _ _ _ _ _ _ _ _ _ _ _ _ _ t Ht Q' IHb).
 Qed.
