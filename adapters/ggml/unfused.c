@@ -44,7 +44,7 @@ static void place_all(const nodes *n, arena *memory) {
 
 sp_status sp_ggml_build_unfused(sp_ggml_attention *a, struct ggml_tensor **node) {
   const sp_attention_call *call = &a->call;
-  nodes n = {NULL};
+  nodes n = {.values = NULL};
   arena memory = {NULL, 0};
   struct ggml_tensor *q =
       sp_ggml_describe(a->ctx, &call->q, call->d_head, call->n_q, call->n_heads, call->n_batch);

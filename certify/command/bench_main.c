@@ -268,7 +268,7 @@ int sp_bench_main(int argc, char **argv, const sp_bench_program *program) {
     return SP_EXIT_CONFORMS;
   }
   if (o.json != NULL && program->json == NULL)
-    return sp_usage_error("bench", "this program was built without --json");
+    return (int)sp_usage_error("bench", "this program was built without --json");
   if (bench.config.realtime) try_realtime();
   bool quiet = to_stdout(o.json) || to_stdout(o.html);
   sp_exit status = enter_all(&bench, &o, program->entry);
