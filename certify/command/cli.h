@@ -17,6 +17,7 @@ int sp_cmd_doctor(int argc, char **argv);
 int sp_cmd_softmax(int argc, char **argv);
 int sp_cmd_attention(int argc, char **argv);
 int sp_cmd_bench(int argc, char **argv);
+int sp_cmd_story(int argc, char **argv);
 
 /* sinkproof bench, for this program and for one that has a kernel linked into it: `entry` is that
  * kernel's, or NULL; `json` writes reports, NULL where the program cannot. */

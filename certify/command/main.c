@@ -19,6 +19,7 @@ static const struct {
     {"bench", "time kernels side by side, and judge the outputs that were timed", sp_cmd_bench},
     {"softmax", "calculate softmax weights, correctly rounded", sp_cmd_softmax},
     {"attention", "calculate one attention row, correctly rounded", sp_cmd_attention},
+    {"story", "why sinks matter, in exact numbers, and what a window costs", sp_cmd_story},
 };
 
 static void print_help(FILE *stream) {
