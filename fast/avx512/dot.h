@@ -34,48 +34,41 @@ static inline __m512 fold_elements(__m512 a, __m512 b) {
   return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
 }
 
-/* Lane l of the result is the sum of the lanes of a[slot(l)]. */
+/* Lane l of the result is the sum of the lanes of a[l]. */
 SPECIALISED __m512 transposed_sums(const __m512 a[LANES]) {
-  __m512 half[8];
-  __m512 pair[4];
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; i++) half[i] = fold_halves(a[i], a[i + 8]);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) pair[i] = fold_pairs(half[i], half[i + 4]);
-  return fold_elements(fold_quarters(pair[0], pair[2]), fold_quarters(pair[1], pair[3]));
+  __m512 pair0 = fold_pairs(fold_halves(a[0], a[4]), fold_halves(a[1], a[5]));
+  __m512 pair1 = fold_pairs(fold_halves(a[2], a[6]), fold_halves(a[3], a[7]));
+  __m512 pair2 = fold_pairs(fold_halves(a[8], a[12]), fold_halves(a[9], a[13]));
+  __m512 pair3 = fold_pairs(fold_halves(a[10], a[14]), fold_halves(a[11], a[15]));
+  return fold_elements(fold_quarters(pair0, pair2), fold_quarters(pair1, pair3));
 }
 
-SPECIALISED int slot(int lane) {
-  const int in_quarter = (lane & 1) * 4 + (lane >> 1 & 1);
-  return in_quarter + (lane >> 2 & 1) * 8 + (lane >> 3) * 2;
-}
-
-/* 16 elements from c on for every accumulator; those before `end`, where it is not 0. */
-SPECIALISED void dot_step(int n_rows, sp_dtype dtype, const float *const *q, const void *const *key,
-                          uint64_t c, uint64_t end, __m512 sum[LANES]) {
-  const int n_keys = (int)LANES / n_rows;
+/* 16 elements from c on for every accumulator; those before `end`, where it is not 0. The loops have
+ * constant lengths, so that every compiler unrolls them. */
+SPECIALISED void dot_step(uint32_t n_rows, sp_dtype dtype, const float *const *q,
+                          const void *const *key, uint64_t c, uint64_t end, __m512 sum[LANES]) {
+  const uint32_t n_keys = LANES / n_rows;
   __m512 k[LANES];
+  __m512 q16[4];
 #pragma GCC unroll 16
-  for (int i = 0; i < n_keys; i++)
-    k[i] = end == 0 ? read16(dtype, key[i], c) : load16(dtype, key[i], c, first_lanes(end - c));
+  for (uint32_t i = 0; i < LANES; i++)
+    if (i < n_keys)
+      k[i] = end == 0 ? read16(dtype, key[i], c) : load16(dtype, key[i], c, first_lanes(end - c));
 #pragma GCC unroll 4
-  for (int r = 0; r < n_rows; r++) {
-    const __m512 q16 = _mm512_loadu_ps(q[r] + c);
+  for (uint32_t r = 0; r < 4; r++)
+    if (r < n_rows) q16[r] = _mm512_loadu_ps(q[r] + c);
 #pragma GCC unroll 16
-    for (int i = 0; i < n_keys; i++) {
-      int s = slot(n_keys * r + i);
-      sum[s] = _mm512_fmadd_ps(q16, k[i], sum[s]);
-    }
-  }
+  for (uint32_t l = 0; l < LANES; l++)
+    sum[l] = _mm512_fmadd_ps(q16[l / n_keys], k[l % n_keys], sum[l]);
 }
 
 /* Rows x keys in one register: lane n_keys * r + i is q[r] · key[i]. q is padded with zeros. */
-SPECIALISED __m512 dot_tile(int n_rows, sp_dtype dtype, const float *const *q,
+SPECIALISED __m512 dot_tile(uint32_t n_rows, sp_dtype dtype, const float *const *q,
                             const void *const *key, uint64_t d) {
   __m512 sum[LANES];
   uint64_t c = 0;
 #pragma GCC unroll 16
-  for (int i = 0; i < (int)LANES; i++) sum[i] = _mm512_setzero_ps();
+  for (uint32_t i = 0; i < LANES; i++) sum[i] = _mm512_setzero_ps();
   if (d == 64 || d == 128) {
 #pragma GCC unroll 8
     for (; c < d; c += LANES) dot_step(n_rows, dtype, q, key, c, 0, sum);
