@@ -13,8 +13,9 @@
  *                                     across lanes, then binary64
  *   output, in a tile                 16 fused multiply-adds over a group of keys, 16 additions of
  *                                     groups (the first to zero, exact), then binary64:
- *                                     min(N, 16) + ceil(min(N, 256) / 16) - 1 <= 31, where h(N) = 24 + ceil(log2(N + 1)) is 32 from N = 128
- *                                     on and the chain is below 24 before
+ *                                     min(N, 16) + ceil(min(N, 256) / 16) - 1 <= 31, where
+ *                                     h(N) = 24 + ceil(log2(N + 1)) is 32 from N = 128 on and the
+ *                                     chain is below 24 before
  *   binary64 from tile to tile        2^-53 each: below one u up to 2^29 tiles
  *   normalisation                     1 / Z in binary64; weights: its rounding and a product,
  *                                     2 of c_n = 3; outputs: 1
