@@ -129,9 +129,9 @@ int sp_cmd_story(int argc, char **argv) {
     if (o == 'n') cost = false;
     if (o == 'j') json = true;
     if (o == 'o') html = optarg;
-    if (o == '?') return sp_usage_error("story", "see above");
+    if (o == '?') return (int)sp_usage_error("story", "see above");
   }
-  if (argc - optind > 1) return sp_usage_error("story", "one kernel at most");
+  if (argc - optind > 1) return (int)sp_usage_error("story", "one kernel at most");
   if (optind < argc)
     snprintf(s.path, sizeof s.path, "%s%s", strchr(argv[optind], '/') ? "" : "./", argv[optind]);
   else
