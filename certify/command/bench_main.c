@@ -261,7 +261,7 @@ int sp_bench_main(int argc, char **argv, const sp_bench_program *program) {
   static sp_bench bench;
   char why[240] = "";
   bench.config = (sp_bench_config){
-      .threads = {1, 2}, .seconds = 0.4, .limit_seconds = 20, .limit_time = 0.1, .seed = 1};
+      .threads = {1, 2}, .seconds = 0.4, .limit_seconds = 20, .limit_time = 0.2, .seed = 1};
   if (!parse(argc, argv, &o, &bench.config)) return SP_EXIT_USAGE;
   if (o.list) {
     list_shapes();
