@@ -10,7 +10,7 @@ PROOFS     := $(BUILD)/proofs
 PROOF_SRC  := $(wildcard $(PROOF_DIR)/*.v $(PROOF_DIR)/*/*.v)
 PROOF_COPY := $(PROOF_SRC:$(PROOF_DIR)/%=$(PROOFS)/%)
 # The leaves whose bytes are proved.
-LEAVES     := exp16 exp64
+LEAVES     := exp16 exp64 exp128
 LEAF_SRC   := $(LEAVES:%=fast/avx512/%.S)
 COSIM_LANES ?= 100000
 COSIM_SEED  ?= 1

@@ -30,6 +30,7 @@ typedef struct proved {
 static const proved table[] = {
     {"sp_exp16", SP_PROVED_EXP16, sp_exp16_bytes, sizeof sp_exp16_bytes},
     {"sp_exp64", SP_PROVED_EXP64, sp_exp64_bytes, sizeof sp_exp64_bytes},
+    {"sp_exp128", SP_PROVED_EXP128, sp_exp128_bytes, sizeof sp_exp128_bytes},
 };
 
 static const proved *find(const char *name) {

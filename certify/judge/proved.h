@@ -13,7 +13,8 @@
 #define SP_PROVED_SOFTMAX "softmax_row_certified"
 #define SP_PROVED_EXP16   "NU7_machine_code_exp"
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
+#define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "9b52787dfd68c85fecc413e9c2e2c24999ac272fc7b83d1a0cfddc34b16ec494"
+#define SP_PROVED_CLAIMS_SHA256 "e40d62a4a08307d52f2c9ba21943ebd02e0945607540b68d99a4ba249abc355c"
 
 #endif

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The three passes of a softmax over a row, in steps of 64 elements, alone and side by side.
+/* The three passes of a softmax over a row, in steps of 128 elements, alone and side by side.
  *
  * Roofline, on a core that starts two multiplications, two additions, two loads of a line and one
  * store of a line per cycle (Zen 5), for 16 elements of binary32; the counts are those of
- * `objdump -d --disassemble=f32_three` and `--disassemble=sp_exp64`, where scalef takes two
- * additions' places and a constant's broadcast, for four registers, one load:
+ * `objdump -d --disassemble=f32_three` and `--disassemble=sp_exp128`, where scalef takes two
+ * additions' places and a constant's broadcast, for eight registers, one load:
  *
  *     pass               multiplications   additions   loads   stores
  *     maximum                                  1         1
- *     exponential, sum         9               6         4.5     1
+ *     exponential, sum         9               6         3.3     1
  *     scaling                  1                         1       1
- *     together              10: 5 cycles    7: 3.5    6.5: 3.3  2
+ *     together              10: 5 cycles    7: 3.5    5.3: 2.6  2
  *
  * One after another the passes take 0.5 + 4.5 + 1 cycles at best, and each is held up by something
  * else: loads, multiplications, stores. Side by side on three different rows they need the 5 cycles
  * of the multiplications. What is lost above that is latency: a chain of 14 operations, of which
- * four registers' worth are in flight per call of the leaf. spec: SM-2
+ * eight registers' worth are in flight per call of the leaf. spec: SM-2
  *
- * Sums: lane by lane over 64 elements in a tree of two levels, over up to 16 such steps in a chain,
- * in binary32; then in binary64, 16 lanes to 8, and blocks of 1024 in a balanced tree. */
+ * Sums: lane by lane over 128 elements in a tree of three levels, over up to 8 such steps in a
+ * chain, and two of 64 where a row ends, in binary32; then in binary64, 16 lanes to 8, and blocks of 1024 in a balanced tree. */
 #ifndef SINKPROOF_FAST_AVX512_PASSES_H
 #define SINKPROOF_FAST_AVX512_PASSES_H
 
@@ -28,7 +28,7 @@
 #include "fast/avx512/lanes.h"
 #include "fast/tensor.h"
 
-#define STEP  64u
+#define STEP  128u
 #define BLOCK 1024u
 
 /* Sums of blocks of a row, joined as a binary counter counts: level[k] holds 2^k blocks. */
@@ -70,13 +70,15 @@ typedef struct passes {
 /* ---- the maximum ---- */
 
 /* A NaN may hide a logit but never becomes the maximum; the sum will show it. */
-SPECIALISED __m512 max32(sp_dtype dtype, const void *x, uint64_t j, __m512 max) {
-  return _mm512_max_ps(_mm512_max_ps(read16(dtype, x, j), read16(dtype, x, j + 16)), max);
+SPECIALISED __m512 max64(sp_dtype dtype, const void *x, uint64_t j, __m512 max) {
+  __m512 a = _mm512_max_ps(read16(dtype, x, j), read16(dtype, x, j + 16));
+  __m512 b = _mm512_max_ps(read16(dtype, x, j + 32), read16(dtype, x, j + 48));
+  return _mm512_max_ps(_mm512_max_ps(a, b), max);
 }
 
 SPECIALISED void max_rest(sp_dtype dtype, passes *p, uint64_t j, uint64_t n) {
   __m512 max = p->max;
-  for (; n - j >= 32; j += 32) max = max32(dtype, p->next, j, max);
+  for (; n - j >= 64; j += 64) max = max64(dtype, p->next, j, max);
   for (; j < n; j += LANES)
     max = _mm512_max_ps(read16_or(dtype, p->next, j, first_lanes(n - j), -INFINITY), max);
   p->max = max;
@@ -84,14 +86,14 @@ SPECIALISED void max_rest(sp_dtype dtype, passes *p, uint64_t j, uint64_t n) {
 
 /* ---- exponentials and their sum ---- */
 
-SPECIALISED __m512 exp64(sp_dtype dtype, const void *from, float *e, uint64_t j, __m512 shift,
-                         __m512 sum) {
-  __m512 x[4];
-#pragma GCC unroll 4
-  for (unsigned i = 0; i < 4; i++) x[i] = read16(dtype, from, j + 16 * i);
-  sum = exp64_sum(x, shift, sum);
-#pragma GCC unroll 4
-  for (unsigned i = 0; i < 4; i++) _mm512_storeu_ps(e + j + 16 * i, x[i]);
+SPECIALISED __m512 exp128(sp_dtype dtype, const void *from, float *e, uint64_t j, __m512 shift,
+                          __m512 sum) {
+  __m512 x[8];
+#pragma GCC unroll 8
+  for (unsigned i = 0; i < 8; i++) x[i] = read16(dtype, from, j + 16 * i);
+  sum = exp128_sum(x, shift, sum);
+#pragma GCC unroll 8
+  for (unsigned i = 0; i < 8; i++) _mm512_storeu_ps(e + j + 16 * i, x[i]);
   return sum;
 }
 
@@ -102,7 +104,7 @@ SPECIALISED __m512 end_of_step(passes *p, block_sums *sums, uint64_t j, __m512 s
   return _mm512_setzero_ps();
 }
 
-/* Past the end there are absent keys: -inf, which adds 0 to the sum. */
+/* Up to 64 elements. Past the end there are absent keys: -inf, which adds 0 to the sum. */
 SPECIALISED __m512 exp_end(sp_dtype dtype, const passes *p, uint64_t j, uint64_t n, __m512 sum) {
   __m512 x[4];
   __mmask16 lanes[4];
@@ -123,22 +125,25 @@ SPECIALISED void exp_rest(sp_dtype dtype, passes *p, block_sums *sums, uint64_t 
   float *e = p->e;
   __m512 sum = p->sum;
   for (; n - j >= STEP; j += STEP)
-    sum = end_of_step(p, sums, j, exp64(dtype, now, e, j, shift, sum));
-  p->sum = j < n ? exp_end(dtype, p, j, n, sum) : sum;
+    sum = end_of_step(p, sums, j, exp128(dtype, now, e, j, shift, sum));
+  for (; j < n; j += 64) sum = exp_end(dtype, p, j, n, sum);
+  p->sum = sum;
 }
 
 /* ---- weights ---- */
 
-SPECIALISED void scale32(sp_dtype dtype, bool stream, const float *e, void *weights, uint64_t j,
+SPECIALISED void scale64(sp_dtype dtype, bool stream, const float *e, void *weights, uint64_t j,
                          __m512 factor) {
-  __m512 a = _mm512_mul_ps(_mm512_loadu_ps(e + j), factor);
-  __m512 b = _mm512_mul_ps(_mm512_loadu_ps(e + j + 16), factor);
-  if (stream) {
-    stream16(dtype, weights, j, a);
-    stream16(dtype, weights, j + 16, b);
-  } else {
-    write16(dtype, weights, j, a);
-    write16(dtype, weights, j + 16, b);
+  __m512 w[4];
+#pragma GCC unroll 4
+  for (unsigned i = 0; i < 4; i++) w[i] = _mm512_mul_ps(_mm512_loadu_ps(e + j + 16 * i), factor);
+#pragma GCC unroll 4
+  for (unsigned i = 0; i < 4; i++) {
+    if (stream) {
+      stream16(dtype, weights, j + 16 * i, w[i]);
+    } else {
+      write16(dtype, weights, j + 16 * i, w[i]);
+    }
   }
 }
 
@@ -154,7 +159,7 @@ SPECIALISED void scale_rest(sp_dtype dtype, bool stream, const passes *p, uint64
   const __m512 factor = _mm512_set1_ps(p->factor);
   const float *done = p->done;
   void *weights = p->weights;
-  for (; n - j >= 32; j += 32) scale32(dtype, stream, done, weights, j, factor);
+  for (; n - j >= 64; j += 64) scale64(dtype, stream, done, weights, j, factor);
   scale_end(dtype, p, j, n);
 }
 
@@ -191,11 +196,11 @@ SPECIALISED void side_by_side(sp_dtype from, sp_dtype to, bool stream, beside wi
   __m512 sum = p->sum;
   for (uint64_t j = 0; j < n; j += STEP) {
     if (with.max && stream) fetch_ahead(from, next, j);
-    if (with.max) max = max32(from, next, j, max);
-    if (with.scale) scale32(to, stream, done, weights, j, factor);
-    sum = exp64(from, now, e, j, shift, sum);
-    if (with.max) max = max32(from, next, j + 32, max);
-    if (with.scale) scale32(to, stream, done, weights, j + 32, factor);
+    if (with.max) max = max64(from, next, j, max);
+    if (with.scale) scale64(to, stream, done, weights, j, factor);
+    sum = exp128(from, now, e, j, shift, sum);
+    if (with.max) max = max64(from, next, j + 64, max);
+    if (with.scale) scale64(to, stream, done, weights, j + 64, factor);
     sum = end_of_step(p, sums, j, sum);
   }
   p->max = max;

@@ -26,4 +26,5 @@ theorem ROW attention_row_certified
 theorem SOFTMAX softmax_row_certified
 theorem EXP16 NU7_machine_code_exp
 theorem EXP64 NU7_machine_code_step
+theorem EXP128 NU7_machine_code_wide_step
 printf '\n#define SP_PROVED_CLAIMS_SHA256 "%s"\n\n#endif\n' "$(sha256sum "$claims" | cut -d ' ' -f 1)"

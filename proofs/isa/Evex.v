@@ -118,4 +118,4 @@ Fixpoint decode (fuel : nat) (pc : Z) (c : list Z) : option (list instr) :=
   end end.
 End Decode.
 
-Definition program (leaf : list Z) : option (list instr) := decode leaf 128 0 leaf.
+Definition program (leaf : list Z) : option (list instr) := decode leaf 256 0 leaf.
