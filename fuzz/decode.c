@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certify/case/sequence.h"
 #include "fuzz/element.h"
 
 typedef struct decoder {
@@ -201,9 +202,30 @@ static void take(decoder *d, uint8_t *bytes, size_t n) {
   for (size_t b = 0; b < n; b++, d->at++) bytes[b] = d->at < d->size ? d->data[d->at] : 0;
 }
 
+/* Can it be, and is it offered? A sequence is as long as what was appended to it and not taken back. */
+static bool is_possible(const decoder *d, const sp_cache_step *step, const sp_sequence *sequence,
+                        size_t left) {
+  switch (step->kind) {
+  case SP_STEP_APPEND:
+    return left > 0;
+  case SP_STEP_TRUNCATE:
+    return offered(d, SP_OPT_UNDO) && step->n_tokens <= sequence->length;
+  default:
+    return step->kind == SP_STEP_VISIBLE || sequence->length > 0;
+  }
+}
+
+static void walk_step(sp_case *c, const sp_cache_step *step, sp_sequence *sequence, size_t *left) {
+  if (step->kind == SP_STEP_TRUNCATE) (void)sp_sequence_truncate(sequence, c, step->n_tokens);
+  if (step->kind != SP_STEP_APPEND) return;
+  sp_sequence_append(sequence, c, step->n_tokens);
+  *left -= step->n_tokens;
+}
+
 /* spec: KC-7 nothing that SPEC.md calls an error. A step that cannot be asks for the list. */
 static bool decode_script(decoder *d) {
   sp_case *c = d->c;
+  sp_sequence sequence[4] = {{0, 0}};
   size_t left = c->n_kv;
   bool asks = false;
   c->n_steps = sp_fuzz_n_steps(d->h.n_steps);
@@ -213,12 +235,13 @@ static bool decode_script(decoder *d) {
     sp_cache_step *step = &c->script[s];
     uint8_t bytes[SP_FUZZ_STEP_BYTES];
     take(d, bytes, sizeof bytes);
-    sp_fuzz_step_read(step, bytes);
+    sp_fuzz_step_read(step, bytes, d->h.stream != 0);
+    step->sequence %= sp_case_sequences(c);
     if (step->kind == SP_STEP_APPEND && step->n_tokens > left) step->n_tokens = left;
-    bool impossible = step->kind == SP_STEP_APPEND ? left == 0 : left == c->n_kv;
-    if (s + 1 == c->n_steps && !asks && !step->with_queries) impossible = true;
-    if (impossible) *step = (sp_cache_step){.kind = SP_STEP_VISIBLE};
-    if (step->kind == SP_STEP_APPEND) left -= step->n_tokens;
+    bool mute = s + 1 == c->n_steps && !asks && !step->with_queries;
+    if (mute || !is_possible(d, step, &sequence[step->sequence], left))
+      *step = (sp_cache_step){.kind = SP_STEP_VISIBLE, .sequence = step->sequence};
+    walk_step(c, step, &sequence[step->sequence], &left);
     asks = asks || step->kind != SP_STEP_APPEND || step->with_queries;
   }
   return true;
@@ -316,6 +339,7 @@ static bool decode_case(decoder *d) {
   c->causal =
       c->op != SP_OP_ATTENTION || !flag(d, SP_FUZZ_ACAUSAL) || !offered(d, SP_OPT_NONCAUSAL);
   if (c->op != SP_OP_SOFTMAX) choose_window(d);
+  if (c->op == SP_OP_CACHE) sp_fuzz_stream_read(c, &d->h, d->offer);
   choose_outputs(d);
   if (!alloc_options(d) || !alloc_tensors(c) || !decode_order(d)) return false;
   for (int role = 0; role < SP_FUZZ_N_ROLES; role++)

@@ -48,9 +48,14 @@ bool sp_fuzz_affordable(const sp_case *c);
 sp_array *sp_fuzz_array(sp_case *c, int role);
 
 enum { SP_FUZZ_STEP_BYTES = 3 };
-void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES]);
+void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES], bool streams);
 bool sp_fuzz_step_write(const sp_cache_step *step, uint8_t bytes[SP_FUZZ_STEP_BYTES]);
 size_t sp_fuzz_n_steps(uint8_t code);
 bool sp_fuzz_n_steps_code(size_t n, uint8_t *code);
+
+/* What a stream has beyond pinned tokens and a window, from the header and back; writing says whether the
+ * header can say it. (fuzz/stream.c) */
+void sp_fuzz_stream_read(sp_case *c, const sp_fuzz_header *h, const sp_fuzz_offer *offer);
+bool sp_fuzz_stream_write(const sp_case *c, sp_fuzz_header *h);
 
 #endif

@@ -159,7 +159,8 @@ static bool same_script(const sp_case *a, const sp_case *b) {
   for (size_t s = 0; s < a->n_steps; s++) {
     const sp_cache_step *x = &a->script[s], *y = &b->script[s];
     if (x->kind != y->kind) return false;
-    if (x->kind != SP_STEP_APPEND) continue;
+    if (x->sequence != y->sequence) return false;
+    if (x->kind != SP_STEP_APPEND && x->kind != SP_STEP_TRUNCATE) continue;
     if (x->n_tokens != y->n_tokens || x->with_queries != y->with_queries) return false;
   }
   return true;
@@ -177,6 +178,18 @@ static bool same_numbers(const sp_case *a, const sp_case *b) {
          a->bias_rows == b->bias_rows;
 }
 
+static uint64_t at_least_1(uint64_t n) {
+  return n > 0 ? n : 1;
+}
+
+static bool same_stream(const sp_case *a, const sp_case *b) {
+  return at_least_1(a->n_sequences) == at_least_1(b->n_sequences) &&
+         at_least_1(a->n_evict) == at_least_1(b->n_evict) && a->n_undo == b->n_undo &&
+         a->position == b->position && a->rope_pairing == b->rope_pairing &&
+         a->rope_dims == b->rope_dims &&
+         (a->position == SP_POSITION_NONE || a->rope_base == b->rope_base);
+}
+
 static bool same_outputs(const sp_case *a, const sp_case *b) {
   const sp_layout *x = &a->layout, *y = &b->layout;
   return (a->op != SP_OP_SOFTMAX || a->want_weights == b->want_weights) &&
@@ -186,7 +199,8 @@ static bool same_outputs(const sp_case *a, const sp_case *b) {
 }
 
 static bool same_case(const sp_case *a, const sp_case *b) {
-  if (!same_numbers(a, b) || !same_outputs(a, b) || !same_script(a, b)) return false;
+  if (!same_numbers(a, b) || !same_stream(a, b)) return false;
+  if (!same_outputs(a, b) || !same_script(a, b)) return false;
   if (!same_positions(a->pos_q, b->pos_q, a->n_q)) return false;
   if (!same_positions(a->pos_k, b->pos_k, a->n_kv)) return false;
   sp_case x = *a, y = *b; /* only to reach the arrays, which are not written */
@@ -212,6 +226,7 @@ size_t sp_fuzz_encode(const sp_case *c, const sp_fuzz_header *like, uint8_t *dat
   describe_options(&e);
   if (is_wide(c->pos_q, c->n_q) || is_wide(c->pos_k, c->n_kv)) e.h.flags |= SP_FUZZ_POS_WIDE;
   if (c->op == SP_OP_CACHE && !sp_fuzz_n_steps_code(c->n_steps, &e.h.n_steps)) return 0;
+  if (c->op == SP_OP_CACHE && !sp_fuzz_stream_write(c, &e.h)) return 0;
   sp_fuzz_header_write(&e.h, data);
   e.at = SP_FUZZ_HEADER_BYTES;
   if (!encode_order(&e)) return 0;

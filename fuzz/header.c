@@ -41,7 +41,7 @@ static const field fields[] = {
     FIELD(47, raw_range),
     FIELD(48, fill_seed),
     FIELD(50, fill_range),
-    FIELD(51, reserved),
+    FIELD(51, stream),
     FIELD(52, first_token),
 };
 

@@ -45,7 +45,7 @@ typedef struct sp_fuzz_header {
   uint8_t n_threads, row_pad, misalign, n_steps;
   uint8_t raw_range;  /* how elements of the input are folded into the domain; 0 = as they are */
   uint8_t fill_range; /* the same for those past its end */
-  uint8_t reserved;
+  uint8_t stream;     /* cache: sequences, batches, undo and positions; 0 = none (fuzz/stream.c) */
 } sp_fuzz_header;
 
 /* Bytes that are missing are 0. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certify/case/sequence.h"
 #include "certify/gen/tools.h"
 #include "fuzz/element.h"
 
@@ -319,11 +320,13 @@ static bool change_step(const mutation *m) {
   } else if (step->kind == SP_STEP_APPEND && kind == 2) {
     step->with_queries = !step->with_queries;
   } else {
-    static const sp_cache_step_kind kinds[] = {SP_STEP_APPEND, SP_STEP_ATTEND, SP_STEP_VISIBLE, 0};
-    *step = (sp_cache_step){.kind = kinds[below(m, 3)]};
-    if (step->kind != SP_STEP_APPEND) return true;
+    static const sp_cache_step_kind kinds[] = {SP_STEP_APPEND, SP_STEP_TRUNCATE, SP_STEP_ATTEND,
+                                               SP_STEP_TRUNCATE, SP_STEP_VISIBLE};
+    size_t sequence = below(m, sp_case_sequences(c));
+    *step = (sp_cache_step){.kind = kinds[below(m, 5)], .sequence = sequence};
+    if (step->kind == SP_STEP_ATTEND || step->kind == SP_STEP_VISIBLE) return true;
     step->n_tokens = 1 + below(m, 6);
-    step->with_queries = sp_rng_one_in(m->rng, 2);
+    step->with_queries = step->kind == SP_STEP_APPEND && sp_rng_one_in(m->rng, 2);
   }
   return true;
 }

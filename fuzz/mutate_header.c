@@ -83,8 +83,18 @@ static void change_fill(sp_fuzz_header *h, sp_rng *rng) {
   h->fill_range = (uint8_t)sp_rng_next(rng);
 }
 
+/* Sequences, undo, batches, positions: the bytes that a stream has them in. (fuzz/stream.c) */
+static void change_stream(sp_fuzz_header *h, sp_rng *rng) {
+  if (h->op % 3 != 2) return; /* another operation has other uses for them */
+  h->stream = (uint8_t)(1 + sp_rng_below(rng, 31));
+  uint64_t pick = sp_rng_below(rng, 3);
+  uint64_t low = sp_rng_next(rng) % 256, high = sp_rng_below(rng, 8);
+  if (pick != 1) h->n_batch = (uint8_t)(low % 4 + 4 * (high % 5));
+  if (pick != 2) h->n_q = (uint16_t)(low + 256 * high);
+}
+
 void sp_fuzz_mutate_header(sp_fuzz_header *h, sp_rng *rng) {
-  switch (sp_rng_below(rng, 17)) {
+  switch (sp_rng_below(rng, 19)) {
   case 0:
     h->n_kv = edge_size(rng);
     break;
@@ -132,6 +142,10 @@ void sp_fuzz_mutate_header(sp_fuzz_header *h, sp_rng *rng) {
     h->n_steps = (uint8_t)sp_rng_below(rng, 200);
     break;
   case 15:
+  case 16:
+    change_stream(h, rng);
+    break;
+  case 17:
     h->raw_range = (uint8_t)sp_rng_next(rng);
     break;
   default:

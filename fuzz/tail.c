@@ -77,14 +77,19 @@ bool sp_fuzz_affordable(const sp_case *c) {
 
 enum { SMALL_BLOCK = 8, LARGE_BLOCK_CODE = 0xF000, FEW_STEPS = 24, MANY_STEPS_CODE = 192 };
 
-void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES]) {
+/* The upper bits of the first byte, in inputs that know of sequences: which one, and to take tokens back. */
+enum { SEQUENCE_BIT = 3, TRUNCATE = 1 << 5 };
+
+void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES], bool streams) {
   static const sp_cache_step_kind kinds[8] = {SP_STEP_APPEND,  SP_STEP_APPEND, SP_STEP_APPEND,
                                               SP_STEP_APPEND,  SP_STEP_ATTEND, SP_STEP_ATTEND,
                                               SP_STEP_VISIBLE, SP_STEP_VISIBLE};
   size_t code = bytes[1] | (size_t)bytes[2] << 8;
   *step = (sp_cache_step){.kind = kinds[bytes[0] % 8]};
-  if (step->kind != SP_STEP_APPEND) return;
-  step->with_queries = bytes[0] % 8 != 3;
+  if (streams) step->sequence = bytes[0] >> SEQUENCE_BIT & 3u;
+  if (streams && (bytes[0] & TRUNCATE)) step->kind = SP_STEP_TRUNCATE;
+  if (step->kind != SP_STEP_APPEND && step->kind != SP_STEP_TRUNCATE) return;
+  step->with_queries = step->kind == SP_STEP_APPEND && bytes[0] % 8 != 3;
   step->n_tokens = 1 + code % SMALL_BLOCK;
   if (code >= LARGE_BLOCK_CODE) step->n_tokens = 1 + (code - LARGE_BLOCK_CODE) % SP_FUZZ_LARGE_N;
 }
@@ -92,12 +97,14 @@ void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYT
 bool sp_fuzz_step_write(const sp_cache_step *step, uint8_t bytes[SP_FUZZ_STEP_BYTES]) {
   size_t code = 0;
   bytes[0] = step->kind == SP_STEP_ATTEND ? 4 : 6;
-  if (step->kind == SP_STEP_APPEND) {
+  if (step->sequence > 3) return false;
+  if (step->kind == SP_STEP_APPEND || step->kind == SP_STEP_TRUNCATE) {
     if (step->n_tokens > SP_FUZZ_LARGE_N) return false;
-    bytes[0] = step->with_queries ? 0 : 3;
+    bytes[0] = step->kind == SP_STEP_TRUNCATE ? TRUNCATE : step->with_queries ? 0 : 3;
     code = step->n_tokens - 1;
     if (code >= SMALL_BLOCK) code += LARGE_BLOCK_CODE;
   }
+  bytes[0] = (uint8_t)(bytes[0] | step->sequence << SEQUENCE_BIT);
   bytes[1] = (uint8_t)code;
   bytes[2] = (uint8_t)(code >> 8);
   return true;
