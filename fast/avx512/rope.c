@@ -9,7 +9,8 @@
 #define PAIRS 8u
 
 static inline __mmask8 first_pairs(uint64_t n) {
-  return n >= PAIRS ? (__mmask8)0xff : (__mmask8)((1u << n) - 1u);
+  if (n >= PAIRS) return (__mmask8)0xff;
+  return (__mmask8)((1u << n) - 1u);
 }
 
 /* The upper halves of the products of 64-bit numbers, from four products of their halves. */
