@@ -58,7 +58,8 @@ static rows rows_of(const sp_softmax_call *call, const sp_fast_softmax_plan *pla
 
 /* The first row of a block. */
 static const char *logits_of(const rows *r, const block *b) {
-  return r->plan->prepared ? b->kept : r->logits + (int64_t)b->first * r->logits_step;
+  if (r->plan->prepared) return b->kept;
+  return r->logits != NULL ? r->logits + (int64_t)b->first * r->logits_step : NULL;
 }
 
 static char *weights_of(const rows *r, const block *b) {
@@ -85,12 +86,21 @@ static places first_places(const rows *r, const block *next, const block *now, c
                   .weights = weights_of(r, done)};
 }
 
+/* What is absent stays absent: arithmetic on a null pointer is undefined. */
+static inline const char *beyond(const char *place, int64_t step) {
+  return place != NULL ? place + step : NULL;
+}
+
+static inline char *beyond_out(char *place, int64_t step) {
+  return place != NULL ? place + step : NULL;
+}
+
 static void next_places(const rows *r, places *at) {
-  at->next += r->logits_step;
-  at->now += r->logits_step;
-  at->e += r->e_step;
-  at->done += r->e_step;
-  at->weights += r->weights_step;
+  at->next = beyond(at->next, r->logits_step);
+  at->now = beyond(at->now, r->logits_step);
+  at->e = beyond_out(at->e, r->e_step);
+  at->done = beyond(at->done, r->e_step);
+  at->weights = beyond_out(at->weights, r->weights_step);
 }
 
 /* spec: SM-5 every weight of an invalid row is NaN */
