@@ -212,8 +212,9 @@ typedef struct sp_cache_ops {
 /* The same computations in two steps, for kernels that keep a plan, threads, or a layout of their
  * own for K and V. `softmax` and `attention` check a call, may allocate, and may read and repack k,
  * v and the bias pair; `run` computes that call: it reads everything else anew, through the same
- * pointers, and may rely on k, v and the bias pair being as they were. Results are those of the
- * one-step operation, bit for bit. Any entry may be NULL. */
+ * pointers, and may rely on k, v and the bias pair being as they were. The call struct itself is
+ * gone by then: keep a copy, not its address. Results are those of the one-step operation, bit for
+ * bit. Any entry may be NULL. */
 typedef struct sp_prepared sp_prepared; /* the kernel's own; opaque */
 
 typedef struct sp_prepare_ops {
