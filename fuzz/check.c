@@ -71,6 +71,15 @@ static bool differs_elsewhere(sp_fuzz_checker *checker, const sp_fuzz_subject *s
   return found;
 }
 
+/* spec: NU-12 a prepared call gives the bits of the one step; declining it is no fault. */
+static bool differs_prepared(sp_fuzz_checker *checker, const sp_fuzz_subject *subject,
+                             const sp_case *c, const sp_outputs *outputs,
+                             sp_fuzz_finding *finding) {
+  sp_incident incident;
+  return sp_fuzz_room_plan(&checker->room, subject->kernel, c, outputs, &incident) &&
+         incident.kind > SP_INCIDENT_UNSUPPORTED && accuse(finding, subject, incident.text);
+}
+
 static bool check_subject(sp_fuzz_checker *checker, size_t index, const sp_case *c,
                           const sp_truth *truth, sp_fuzz_finding *finding) {
   const sp_fuzz_subject *subject = &checker->subject[index];
@@ -89,8 +98,9 @@ static bool check_subject(sp_fuzz_checker *checker, size_t index, const sp_case 
   } else if (judgement.verdict == SP_FAIL) {
     found = accuse(finding, subject, "");
     sp_describe_judgement(c, truth, &judgement, finding->text, sizeof finding->text);
-  } else if (ran && checker->twice && incident.kind == SP_INCIDENT_NONE) {
-    found = differs_elsewhere(checker, subject, c, &outputs, finding);
+  } else if (ran && incident.kind == SP_INCIDENT_NONE) {
+    found = (checker->twice && differs_elsewhere(checker, subject, c, &outputs, finding)) ||
+            (checker->plans && differs_prepared(checker, subject, c, &outputs, finding));
   }
   sp_outputs_clear(&outputs);
   return found;

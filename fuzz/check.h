@@ -23,6 +23,7 @@ typedef struct sp_fuzz_checker {
   size_t n_subjects;
   sp_fuzz_subject subject[SP_FUZZ_SUBJECTS];
   bool twice; /* run every case a second time elsewhere in memory: claims of determinism */
+  bool plans; /* and as a prepared call, where there are any */
 } sp_fuzz_checker;
 
 /* What is wrong, and with whom. */

@@ -34,6 +34,7 @@ static void open_all(void) {
   for (size_t i = 0; i < plugin.n_kernels; i++) {
     const sp_kernel *kernel = &plugin.kernel[i];
     if (!sp_fuzz_checker_open(&checkers[i], &kernel, 1, plugin.library, OPS, true)) exit(1);
+    checkers[i].plans = true;
     if (LLVMFuzzerMutate == NULL) continue; /* a replay */
     fprintf(stderr, "sinkproof fuzz: kernel %s (%s)\n", kernel->name, kernel->accuracy_class);
   }

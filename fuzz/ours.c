@@ -31,7 +31,7 @@ static void open_ours(sp_fuzz_ours *ours) {
     ours->checker.subject[n - 1].library = "build/lib/kernel_ref.so";
     ours->checker.offer.max_n = SP_FUZZ_LARGE_N; /* the oracle takes seconds for longer rows */
   }
-  ours->checker.twice = ours->twice;
+  ours->checker.twice = ours->checker.plans = ours->twice;
   ours->is_open = true;
   if (LLVMFuzzerMutate == NULL) return; /* a replay */
   announce(&ours->checker);

@@ -8,7 +8,7 @@
 typedef struct sp_fuzz_ours {
   uint32_t ops; /* 1u << SP_OP_… */
   bool oracle;  /* the oracle's own kernel too, which claims to be correctly rounded */
-  bool twice;   /* determinism too */
+  bool twice;   /* determinism and plans too */
   bool is_open;
   sp_fuzz_checker checker;
 } sp_fuzz_ours;

@@ -3,15 +3,13 @@
  * of the present call is poisoned, so instrumented kernels are stopped at the byte. Page protection
  * stops any kernel, at the page: inputs cannot be written, and what lies beside the data, against
  * one end of the pages, cannot be touched. spec: KC-3, KC-4, KC-5, KC-6 */
-#include "fuzz/room.h"
+#include "fuzz/room_run.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "certify/case/sequence.h"
-#include "certify/host/call.h"
 #include "certify/host/fpstate.h"
 #include "fuzz/poison.h"
 
@@ -29,8 +27,7 @@ void sp_fuzz_room_close(sp_fuzz_room *room) {
   sp_arena_close(&room->arena);
 }
 
-__attribute__((format(printf, 3, 4))) static void
-accuse(sp_incident *incident, sp_incident_kind kind, const char *format, ...) {
+void sp_fuzz_accuse(sp_incident *incident, sp_incident_kind kind, const char *format, ...) {
   if (incident->kind != SP_INCIDENT_NONE) return;
   va_list arguments;
   incident->kind = kind;
@@ -57,12 +54,21 @@ static bool unlock(const sp_fuzz_room *room, const sp_call *call) {
   return ok;
 }
 
+/* A plan keeps no pointer to the struct that it was made from. */
+static bool is_withheld(const sp_call *call, size_t i) {
+  return call->kind == SP_CALL_RUN && call->args_at == (int)i;
+}
+
 /* The kernel's: elements only. */
 static bool hand_over(const sp_fuzz_room *room, const sp_call *call) {
   bool ok = true;
   for (size_t i = 0; i < call->n_tensors; i++) {
     const sp_tensor *t = &call->tensor[i];
     sp_fuzz_poison(room->arena.base + t->page, t->bytes);
+    if (is_withheld(call, i)) {
+      ok = protect(room, t, PROT_NONE) && ok;
+      continue;
+    }
     sp_fuzz_unpoison(room->arena.base + t->data, sp_tensor_extent(t));
     ok = protect(room, t, t->writable ? PROT_READ | PROT_WRITE : PROT_READ) && ok;
   }
@@ -86,20 +92,9 @@ static bool grow(sp_fuzz_room *room, size_t need) {
 
 /* ---- one call ---- */
 
-/* Where a stream stands, and what a run has gathered. A call of another operation is one step. */
-typedef struct run {
-  sp_fuzz_room *room;
-  const sp_kernel *kernel;
-  const sp_case *c;
-  sp_outputs *outputs;
-  sp_incident *incident;
-  unsigned poison;
-  sp_cache *cache;
-  size_t n_tokens, n_rows, n_lists, n_listed;
-} run;
-
-static sp_status make_call(run *r, sp_call *call) {
+static sp_status make_call(sp_fuzz_run *r, sp_call *call) {
   const sp_cache_ops *cache = r->kernel->cache;
+  const sp_prepare_ops *plans = r->kernel->prepare;
   unsigned char *base = r->room->arena.base;
   void *args = call->args_at >= 0 ? base + call->tensor[call->args_at].data : NULL;
   switch (call->kind) {
@@ -116,6 +111,15 @@ static sp_status make_call(run *r, sp_call *call) {
   case SP_CALL_TRUNCATE:
     return cache->truncate == NULL ? SP_UNSUPPORTED
                                    : cache->truncate(r->cache, call->sequence, call->n_taken);
+  case SP_CALL_PREPARE_SOFTMAX:
+    return plans->softmax(&r->plan, args);
+  case SP_CALL_PREPARE_ATTENTION:
+    return plans->attention(&r->plan, args);
+  case SP_CALL_RUN:
+    return plans->run(r->plan);
+  case SP_CALL_RELEASE:
+    plans->release(r->plan);
+    return SP_OK;
   default: {
     sp_tensor *token = &call->tensor[call->token_at];
     return cache->visible(r->cache, call->sequence, (uint64_t *)(void *)(base + token->data),
@@ -125,30 +129,38 @@ static sp_status make_call(run *r, sp_call *call) {
   }
 }
 
-static void check_memory(const run *r, const sp_call *call, sp_status status) {
-  bool declined = status != SP_OK;
+static bool is_prepare(const sp_call *call) {
+  return call->kind == SP_CALL_PREPARE_SOFTMAX || call->kind == SP_CALL_PREPARE_ATTENTION;
+}
+
+/* A call that was declined writes nothing, and neither does one that only prepares. */
+static void check_memory(const sp_fuzz_run *r, const sp_call *call, sp_status status) {
+  bool declined = status != SP_OK || is_prepare(call);
   for (size_t i = 0; i < call->n_tensors; i++) {
     const sp_tensor *t = &call->tensor[i];
     size_t gap = sp_arena_changed_gap(&r->room->arena, t, r->poison);
     if (gap != SP_NO_CHANGE)
-      accuse(r->incident, SP_INCIDENT_WROTE_OUTSIDE, "a byte beside the elements of %s changed",
-             t->name);
+      sp_fuzz_accuse(r->incident, SP_INCIDENT_WROTE_OUTSIDE,
+                     "a byte beside the elements of %s changed", t->name);
     if (t->writable && !declined) continue;
     if (sp_arena_changed(&r->room->arena, t, r->poison) == SP_NO_CHANGE) continue;
-    accuse(r->incident, t->writable ? SP_INCIDENT_WROTE_DECLINED : SP_INCIDENT_WROTE_INPUT,
-           "%s changed%s", t->name, t->writable ? " although the call was declined" : "");
+    sp_fuzz_accuse(r->incident, t->writable ? SP_INCIDENT_WROTE_DECLINED : SP_INCIDENT_WROTE_INPUT,
+                   "%s changed%s", t->name,
+                   !t->writable       ? ""
+                   : is_prepare(call) ? " while a plan was made"
+                                      : " although the call was declined");
   }
 }
 
-static void check_status(const run *r, sp_status status) {
+static void check_status(const sp_fuzz_run *r, sp_status status) {
   if (status == SP_UNSUPPORTED)
-    accuse(r->incident, SP_INCIDENT_UNSUPPORTED, "declined");
+    sp_fuzz_accuse(r->incident, SP_INCIDENT_UNSUPPORTED, "declined");
   else if (status != SP_OK)
-    accuse(r->incident, SP_INCIDENT_STATUS, "a legal call was answered with status %d",
-           (int)status);
+    sp_fuzz_accuse(r->incident, SP_INCIDENT_STATUS, "a legal call was answered with status %d",
+                   (int)status);
 }
 
-static void gather_list(run *r, const sp_call *call) {
+static void gather_list(sp_fuzz_run *r, const sp_call *call) {
   const sp_tensor *token = &call->tensor[call->token_at];
   uint64_t n = 0;
   sp_arena_gather(&r->room->arena, &call->tensor[call->n_at], &n);
@@ -160,12 +172,13 @@ static void gather_list(run *r, const sp_call *call) {
 }
 
 /* As certify/host/host_cache.c does it. */
-static void gather_truncation(run *r, sp_status status) {
+static void gather_truncation(sp_fuzz_run *r, sp_status status) {
   if (status == SP_LOST) r->outputs->visible[r->n_listed++] = SP_LOST;
   r->outputs->n_visible[r->n_lists++] = status == SP_LOST ? 1 : 0;
 }
 
-static void gather(run *r, const sp_call *call, size_t n_rows) {
+static void gather(sp_fuzz_run *r, const sp_call *call, size_t n_rows) {
+  if (is_prepare(call) || call->kind == SP_CALL_RELEASE) return;
   if (call->kind == SP_CALL_VISIBLE) {
     gather_list(r, call);
     return;
@@ -174,7 +187,7 @@ static void gather(run *r, const sp_call *call, size_t n_rows) {
   if (call->out_at >= 0) r->n_rows += n_rows;
 }
 
-static bool put(run *r, sp_call *call, size_t n_rows) {
+bool sp_fuzz_put(sp_fuzz_run *r, sp_call *call, size_t n_rows) {
   sp_fuzz_room *room = r->room;
   char text[120];
   room->arena.cursor = 0;
@@ -190,7 +203,7 @@ static bool put(run *r, sp_call *call, size_t n_rows) {
     sp_fp_write(before);
     ok = unlock(room, call);
     if (sp_fp_changed(before, after, text, sizeof text))
-      accuse(r->incident, SP_INCIDENT_FP_STATE, "%s", text);
+      sp_fuzz_accuse(r->incident, SP_INCIDENT_FP_STATE, "%s", text);
     check_memory(r, call, status);
     if (call->kind == SP_CALL_TRUNCATE && (status == SP_OK || status == SP_LOST)) {
       gather_truncation(r, status);
@@ -200,88 +213,5 @@ static bool put(run *r, sp_call *call, size_t n_rows) {
     }
   }
   lock(room, call);
-  return ok;
-}
-
-/* ---- a whole case ---- */
-
-static bool put_step(run *r, size_t index) {
-  const sp_cache_step *step = &r->c->script[index];
-  sp_call call;
-  size_t n_rows = 1;
-  if (step->kind == SP_STEP_APPEND) {
-    sp_call_append(&call, r->c, r->n_tokens, step->n_tokens, step->with_queries);
-    r->n_tokens += step->n_tokens;
-    n_rows = step->n_tokens;
-  } else if (step->kind == SP_STEP_ATTEND) {
-    sp_call_attend(&call, r->c, sp_case_attend_token(r->c, index));
-  } else if (step->kind == SP_STEP_TRUNCATE) {
-    sp_call_truncate(&call, step->n_tokens);
-  } else {
-    sp_call_visible(&call, r->n_tokens + 1);
-  }
-  sp_call_of(&call, step->sequence);
-  return put(r, &call, n_rows);
-}
-
-static bool put_stream(run *r) {
-  sp_call call;
-  sp_call_open(&call, r->c);
-  if (!put(r, &call, 0)) return false;
-  if (r->incident->kind == SP_INCIDENT_NONE && r->cache == NULL)
-    accuse(r->incident, SP_INCIDENT_STATUS, "open gave no cache");
-  bool ok = true;
-  for (size_t s = 0; ok && s < r->c->n_steps && r->incident->kind == SP_INCIDENT_NONE; s++)
-    ok = put_step(r, s);
-  if (r->cache != NULL) r->kernel->cache->close(r->cache);
-  return ok;
-}
-
-static bool put_case(sp_fuzz_room *room, const sp_kernel *kernel, const sp_case *c, unsigned poison,
-                     sp_outputs *outputs, sp_incident *incident) {
-  run r = {.room = room,
-           .kernel = kernel,
-           .c = c,
-           .outputs = outputs,
-           .incident = incident,
-           .poison = poison};
-  sp_call call;
-  if (c->op == SP_OP_CACHE) return put_stream(&r);
-  if (c->op == SP_OP_SOFTMAX)
-    sp_call_softmax(&call, c);
-  else
-    sp_call_attention(&call, c);
-  return put(&r, &call, c->n_q);
-}
-
-static bool holds_poison(const sp_array *array, size_t i, unsigned poison) {
-  return sp_is_pattern(array->bits, i, sp_ref_format_bytes(array->dtype),
-                       sp_poison(array->dtype, poison));
-}
-
-/* An element that is its poison, whichever poison it was. */
-static bool unwritten(const sp_array *first, const sp_array *second) {
-  for (size_t i = 0; i < first->count; i++)
-    if (holds_poison(first, i, 0) && (second == NULL || holds_poison(second, i, 1))) return true;
-  return false;
-}
-
-static bool any_unwritten(const sp_outputs *a, const sp_outputs *b) {
-  return unwritten(&a->values, b ? &b->values : NULL) ||
-         unwritten(&a->lse_keys, b ? &b->lse_keys : NULL) ||
-         unwritten(&a->lse_total, b ? &b->lse_total : NULL);
-}
-
-bool sp_fuzz_room_run(sp_fuzz_room *room, const sp_kernel *kernel, const sp_case *c,
-                      sp_outputs *outputs, sp_incident *incident) {
-  *incident = (sp_incident){.kind = SP_INCIDENT_NONE};
-  if (!put_case(room, kernel, c, 0, outputs, incident)) return false;
-  if (incident->kind != SP_INCIDENT_NONE || !any_unwritten(outputs, NULL)) return true;
-  sp_outputs again;
-  if (!sp_outputs_init(&again, c)) return false;
-  bool ok = put_case(room, kernel, c, 1, &again, incident);
-  if (ok && any_unwritten(outputs, &again))
-    accuse(incident, SP_INCIDENT_UNWRITTEN, "an element of an output was not written");
-  sp_outputs_clear(&again);
   return ok;
 }

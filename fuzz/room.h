@@ -22,4 +22,9 @@ void sp_fuzz_room_close(sp_fuzz_room *room);
 bool sp_fuzz_room_run(sp_fuzz_room *room, const sp_kernel *kernel, const sp_case *c,
                       sp_outputs *outputs, sp_incident *incident);
 
+/* Where the kernel prepares calls: prepare this one, run it twice, and compare with the outputs of
+ * the one step. (NU-12) */
+bool sp_fuzz_room_plan(sp_fuzz_room *room, const sp_kernel *kernel, const sp_case *c,
+                       const sp_outputs *outputs, sp_incident *incident);
+
 #endif
