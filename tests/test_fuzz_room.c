@@ -43,7 +43,7 @@ END_TEST
 /* ---- what only the room sees ---- */
 
 static const sp_kernel *honest;
-static enum { NOTHING, SKIPS, WRITES_GAP, WRITES_DECLINED, ROUNDS_UP } sabotage;
+static enum sabotage { NOTHING, SKIPS, WRITES_GAP, WRITES_DECLINED, ROUNDS_UP } sabotage;
 
 static sp_status saboteur(const sp_softmax_call *call) {
   static sp_softmax_call copy;
@@ -71,12 +71,12 @@ START_TEST(breaches_of_the_contract_are_found) {
   honest = sp_museum_base_kernel();
   sp_kernel kernel = *honest;
   kernel.softmax = saboteur;
-  static const int all[] = {SKIPS, WRITES_GAP, WRITES_DECLINED, ROUNDS_UP};
+  static const enum sabotage all[] = {SKIPS, WRITES_GAP, WRITES_DECLINED, ROUNDS_UP};
   sabotage = NOTHING;
   ck_assert(!fuzz_finds(&kernel, 1u << SP_OP_SOFTMAX, 300, NULL));
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     sabotage = all[i];
-    ck_assert_msg(fuzz_finds(&kernel, 1u << SP_OP_SOFTMAX, 3000, NULL), "sabotage %d", all[i]);
+    ck_assert_msg(fuzz_finds(&kernel, 1u << SP_OP_SOFTMAX, 3000, NULL), "sabotage %d", (int)all[i]);
   }
 }
 END_TEST
