@@ -11,7 +11,7 @@ let int_of_z = function Z0 -> 0 | Zpos p -> int_of_pos p | Zneg p -> - (int_of_p
 let is_nan b = b land 0x7fffffff > 0x7f800000
 
 let names = [| "vmulps"; "vaddps"; "vsubps"; "vfmadd"; "vfnmadd"; "vmaxps"; "vrndscaleps";
-               "vscalefps"; "exp16"; "exp64" |]
+               "vscalefps"; "exp16"; "exp64"; "exp128" |]
 
 let model op a b c =
   let f x = of_bits (z_of x) in
@@ -19,12 +19,13 @@ let model op a b c =
     | 0 -> vmulps (f a) (f b) | 1 -> vaddps (f a) (f b) | 2 -> vsubps (f a) (f b)
     | 3 -> vfmadd (f a) (f b) (f c) | 4 -> vfnmadd (f a) (f b) (f c)
     | 5 -> vmaxps (f a) (f b) | 6 -> vrndscale (f a) | 7 -> vscalef (f a) (f b)
-    | 8 -> of_bits (exp_bits (z_of a)) | _ -> of_bits (step_bits (z_of a) (z_of b) (z_of c)) in
+    | 8 -> of_bits (exp_bits (z_of a)) | 9 -> of_bits (step_bits (z_of a) (z_of b) (z_of c))
+    | _ -> of_bits (wide_bits (z_of a) (z_of b) (z_of c)) in
   int_of_z (to_bits r)
 
 let () =
   let wanted = int_of_string Sys.argv.(1) in
-  let n = Array.make 10 0 and bad = Array.make 10 0 in
+  let n = Array.make 11 0 and bad = Array.make 11 0 in
   (try
      while true do
        Scanf.scanf " %d %x %x %x %x" (fun op a b c cpu ->
