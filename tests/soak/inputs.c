@@ -33,13 +33,14 @@ void soak_query(uint64_t seed, uint64_t token, float q[N_HEADS * D]) {
   row(state_of(seed, token, 2), q, N_HEADS * D);
 }
 
-/* A stream of the visible tokens, and one query at its end. */
-static bool make_case(sp_case *c, uint64_t seed, const uint64_t *visible, uint64_t n) {
+/* A stream of the visible tokens, and one query of some heads at its end. */
+static bool make_case(sp_case *c, uint64_t seed, const uint64_t *visible, uint64_t n,
+                      soak_heads heads) {
   sp_case_init(c, SP_OP_CACHE);
   c->generator = "file";
   c->clause = "EV-14";
   c->n_q = c->n_kv = n;
-  c->n_heads = N_HEADS;
+  c->n_heads = heads.n;
   c->d_head = c->d_value = D;
   c->dtype_q = c->dtype_kv = SP_F32;
   c->n_sink_tokens = S;
@@ -51,7 +52,7 @@ static bool make_case(sp_case *c, uint64_t seed, const uint64_t *visible, uint64
   c->scale = 1.0F;
   c->script = calloc(2, sizeof *c->script);
   c->n_steps = 2;
-  if (c->script == NULL || !sp_array_alloc(&c->q, SP_F32, n * N_HEADS * D) ||
+  if (c->script == NULL || !sp_array_alloc(&c->q, SP_F32, n * heads.n * D) ||
       !sp_array_alloc(&c->k, SP_F32, n * D) || !sp_array_alloc(&c->v, SP_F32, n * D))
     return false;
   c->script[0] = (sp_cache_step){.kind = SP_STEP_APPEND, .n_tokens = n};
@@ -60,24 +61,26 @@ static bool make_case(sp_case *c, uint64_t seed, const uint64_t *visible, uint64
     soak_key(seed, visible[j], (float *)c->k.bits + j * D);
     soak_value(seed, visible[j], (float *)c->v.bits + j * D);
   }
-  soak_query(seed, visible[n - 1], (float *)c->q.bits + (n - 1) * N_HEADS * D);
+  float q[N_HEADS * D];
+  soak_query(seed, visible[n - 1], q);
+  memcpy((float *)c->q.bits + (n - 1) * heads.n * D, q + heads.first * D, heads.n * D * sizeof *q);
   return true;
 }
 
-bool soak_judge(uint64_t seed, const uint64_t *visible, uint64_t n, const float *out,
-                float *budget) {
+bool soak_judge(uint64_t seed, const uint64_t *visible, uint64_t n, soak_heads heads,
+                const float *out, float *budget) {
   sp_case c;
   sp_class cls;
   sp_truth truth = {0};
   sp_outputs outputs = {0};
   sp_judgement judgement = {.verdict = SP_FAIL};
   char error[200] = "";
-  bool ok = make_case(&c, seed, visible, n) &&
+  bool ok = make_case(&c, seed, visible, n, heads) &&
             sp_class_parse("w-deep", &cls, error, sizeof error) && sp_outputs_init(&outputs, &c) &&
             sp_truth_init(&truth, &c, &cls, 512, error, sizeof error);
   if (!ok) printf("the judge cannot be asked: %s %s\n", error, sp_case_error(&c));
   if (ok) {
-    memcpy(outputs.values.bits, out, sizeof(float) * N_HEADS * D);
+    memcpy(outputs.values.bits, out + heads.first * D, sizeof *out * heads.n * D);
     sp_judge(&truth, &outputs, &judgement);
     *budget = (float)judgement.budget;
     sp_truth_clear(&truth);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A long stream through the fast cache: soak TOKENS APPENDS START SEED [fault]. At every token the list of
+/* A long stream through the fast cache: soak TOKENS APPENDS START SEED HEADS [fault]. At every token the list of
  * what is visible and the size of the outputs are checked, at sampled tokens (around the first wraps
- * of the ring, then evenly) every output is put to the judge, and it is measured how far a stored
+ * of the ring, then evenly) the outputs of HEADS heads, each in its turn, are put to the judge, and it is measured how far a stored
  * key is from the key turned exactly: what drifts would grow. Times and memory are printed and not
  * judged. With a planted fault (the keys of the stream turned by another base) it must fail.
  * tests: EV-2, EV-8, EV-13, EV-14 */
@@ -22,6 +22,7 @@ typedef struct soak {
   const sp_kernel *kernel;
   sp_cache *cache;
   uint64_t seed, start, n_tokens, n_checked;
+  size_t n_heads; /* that are judged at a token */
   uint64_t visible[S + W];
   float k[D], v[D], q[N_HEADS * D], out[N_HEADS * D];
   float budget;        /* the largest share of its bound that an output used */
@@ -120,7 +121,8 @@ static void measure_key(soak *s, uint64_t token) {
 static bool judge(soak *s, uint64_t token, uint64_t i) {
   float budget = 0.0F;
   uint64_t n = i + 1 < S + W ? i + 1 : S + W;
-  bool ok = soak_judge(s->seed, s->visible, n, s->out, &budget);
+  soak_heads heads = {s->n_checked * s->n_heads % N_HEADS, s->n_heads};
+  bool ok = soak_judge(s->seed, s->visible, n, heads, s->out, &budget);
   if (budget > s->budget) s->budget = budget;
   s->n_checked++;
   if (!ok) printf("token %" PRIu64 ": not an output of class w-deep\n", token);
@@ -171,16 +173,18 @@ static bool decode(soak *s) {
 
 int main(int argc, char **argv) {
   static soak s;
-  if (argc != 5 && argc != 6) {
-    fprintf(stderr, "usage: soak TOKENS APPENDS START SEED [fault]\n");
+  if (argc != 6 && argc != 7) {
+    fprintf(stderr, "usage: soak TOKENS APPENDS START SEED HEADS [fault]; HEADS is 1, 2, 4 or 8\n");
     return 2;
   }
   uint64_t n_appends = strtoull(argv[2], NULL, 0);
   s.n_tokens = strtoull(argv[1], NULL, 0);
   s.start = strtoull(argv[3], NULL, 0);
   s.seed = strtoull(argv[4], NULL, 0);
+  s.n_heads = strtoull(argv[5], NULL, 0);
+  if (s.n_heads == 0 || N_HEADS % s.n_heads != 0) return 2;
   if (n_appends > 0 && !soak_ring(n_appends)) return 1;
-  bool ok = open_at_start(&s, argc == 6) && decode(&s);
+  bool ok = open_at_start(&s, argc == 7) && decode(&s);
   if (s.cache != NULL) s.kernel->cache->close(s.cache);
   printf("soak: %s, seed %" PRIu64 "\n", ok ? "all is well" : "FAILED", s.seed);
   return ok ? 0 : 1;

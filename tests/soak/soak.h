@@ -4,6 +4,7 @@
 #define SINKPROOF_SOAK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The shape of one group of heads of gpt-oss, behind the sinks and window of StreamingLLM. */
@@ -15,11 +16,16 @@ void soak_key(uint64_t seed, uint64_t token, float k[D]);
 void soak_value(uint64_t seed, uint64_t token, float v[D]);
 void soak_query(uint64_t seed, uint64_t token, float q[N_HEADS * D]);
 
-/* `out` is what class w-deep allows at this token, which sees the ascending visible[n]. Ranks and
+/* Some of the heads. */
+typedef struct soak_heads {
+  size_t first, n;
+} soak_heads;
+
+/* Of these heads, `out` is what class w-deep allows at this token, which sees the ascending visible[n]. Ranks and
  * nothing else are positions, so the oracle is asked about a short stream of the visible tokens.
  * spec: EV-14 */
-bool soak_judge(uint64_t seed, const uint64_t *visible, uint64_t n, const float *out,
-                float *budget);
+bool soak_judge(uint64_t seed, const uint64_t *visible, uint64_t n, soak_heads heads,
+                const float *out, float *budget);
 
 /* n_appends through the ring alone, against a count kept by evicting; from three starts and for
  * three sizes of a batch. */
