@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "corpus")
 CASES = ["softmax", "attention", "cache"]
 SEEDS = {"softmax": ["softmax"], "attention": ["attention"], "cache": ["cache"], "paths": CASES,
-         "plugin": CASES, "parsers": ["parsers"]}
+         "plugin": CASES, "parsers": ["parsers"], "descriptor": ["descriptor"]}
 LIMIT_BYTES = 300000  # of the committed corpus
 
 # What libFuzzer and the targets print.

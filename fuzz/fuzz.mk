@@ -3,7 +3,7 @@
 # its libFuzzer.
 
 FUZZ_APT     := clang llvm libclang-rt-14-dev
-FUZZ_TARGETS := softmax attention cache paths plugin parsers
+FUZZ_TARGETS := softmax attention cache paths plugin parsers descriptor
 FUZZ_CC      ?= clang
 TIME         ?= 60
 
@@ -17,8 +17,8 @@ FUZZ_LDFLAGS ?= $(OPT) $(CFLAGS)
 
 $(LIB_FUZZ): $(call objects,$(filter-out fuzz/fuzz_%.c fuzz/mutator.c,$(wildcard fuzz/*.c)))
 
-# Text is mutated as text.
-$(BUILD)/fuzz/fuzz_parsers: FUZZ_MUTATOR :=
+# Text is mutated as text, and a descriptor as bytes.
+$(BUILD)/fuzz/fuzz_parsers $(BUILD)/fuzz/fuzz_descriptor: FUZZ_MUTATOR :=
 FUZZ_MUTATOR = $(BUILD)/obj/fuzz/mutator.c.o
 
 # A target with an engine, and the same target with a main of our own that replays files.
@@ -52,12 +52,12 @@ FUZZ_MAKE      = $(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=$(FUZZ_CC) 
 # Comparisons of numbers teach an engine nothing and cost a third of the time; those of the parsers
 # do teach it words. Edges are counted everywhere.
 FUZZ_LOUD := $(addprefix certify/case/,casefile_read.c parse.c replay.c) fuzz/fuzz_parsers.c \
-             $(wildcard certify/command/*.c) certify/judge/class.c
+             $(wildcard certify/command/*.c) certify/judge/class.c certify/host/worker_load.c \
+             fuzz/descriptor.c
 $(foreach source,$(filter-out $(FUZZ_LOUD),$(wildcard ref/*.c fast/*.c fast/*/*.c certify/*/*.c fuzz/*.c)),\
   $(eval $(BUILD)/obj/$(source).o: private override CFLAGS += $(FUZZ_QUIET)))
 FUZZ_CASES    := fuzz/corpus/softmax fuzz/corpus/attention fuzz/corpus/cache
-FUZZ_CORPUS    = $(if $(filter parsers,$(1)),fuzz/corpus/parsers,\
-                 $(if $(filter paths plugin,$(1)),$(FUZZ_CASES),fuzz/corpus/$(1)))
+FUZZ_CORPUS    = $(if $(filter paths plugin,$(1)),$(FUZZ_CASES),fuzz/corpus/$(1))
 
 .PHONY: fuzz-programs fuzz-programs-plain fuzz-test fuzz-test-engine fuzz fuzz-replay fuzz-replay-sanitizers fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback
 fuzz-programs: $(FUZZ_PROGRAMS)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loading without the host's child. A descriptor that would crash the host's worker crashes the
- * fuzzer, which is what a fuzzer is for. spec: KC-1 */
+/* Loading without the host's child, by the rules of its worker. A descriptor that would crash the
+ * worker crashes the fuzzer, which is what a fuzzer is for. spec: KC-1 */
 #include "fuzz/plugin.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "certify/host/worker.h"
 #include "certify/museum/museum.h"
 
 static bool refuse(const char *what, const char *why) {
@@ -46,10 +47,11 @@ bool sp_fuzz_plugin_load(sp_fuzz_plugin *plugin, const char *what) {
   for (uint32_t i = 0; plugin->n_kernels < SP_FUZZ_PLUGINS; i++) {
     const sp_kernel *kernel = entry(SP_ABI_MAJOR, i);
     if (kernel == NULL) break;
-    if (name != NULL && strcmp(kernel->name, name) != 0) continue;
-    sp_kernel *copy = &plugin->kernel[plugin->n_kernels++];
-    memset(copy, 0, sizeof *copy);
-    memcpy(copy, kernel, kernel->size < sizeof *copy ? kernel->size : sizeof *copy);
+    static sp_load_report load;
+    static sp_descriptor descriptor;
+    sp_kernel *copy = &plugin->kernel[plugin->n_kernels];
+    if (!sp_worker_describe(kernel, copy, &descriptor, &load, i)) return refuse(what, load.error);
+    if (name == NULL || strcmp(copy->name, name) == 0) plugin->n_kernels++;
   }
   return plugin->n_kernels > 0 || refuse(what, "offers no such kernel");
 }

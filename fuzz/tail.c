@@ -34,6 +34,9 @@ sp_fuzz_offer sp_fuzz_offer_of(const sp_kernel *const *kernel, size_t n, uint32_
     uint64_t max_n = kernel[i]->max_n;
     if (max_n > 0 && (offer.max_n == 0 || max_n < offer.max_n)) offer.max_n = max_n;
   }
+  /* An operation of no type is none. */
+  if (offer.dtypes_softmax == 0) offer.ops &= ~(1u << SP_OP_SOFTMAX);
+  if (offer.dtypes_q == 0 || offer.dtypes_kv == 0) offer.ops &= 1u << SP_OP_SOFTMAX;
   return offer;
 }
 

@@ -123,6 +123,10 @@ _Noreturn void sp_worker_main(const sp_worker_config *config, pid_t keeper);
  * load.error. (certify/host/worker_load.c) */
 bool sp_worker_load(const sp_worker_config *config, sp_kernel kernels[]);
 
+/* The part of it that reads one descriptor: a copy, and what it says without pointers. */
+bool sp_worker_describe(const sp_kernel *theirs, sp_kernel *kernel, sp_descriptor *d,
+                        sp_load_report *load, uint32_t index);
+
 /* Report the signals that end a kernel. (certify/host/worker_trap.c) */
 bool sp_worker_trap(sp_control *control);
 

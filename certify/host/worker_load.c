@@ -94,10 +94,10 @@ static bool check_plans(const sp_prepare_ops *ops, const char *name, sp_load_rep
 
 /* Size first: of a descriptor that is shorter than ours the rest is absent, and of one that is
  * longer the rest is unknown to us. */
-static bool describe(const sp_kernel *theirs, sp_kernel *kernel, sp_descriptor *d,
-                     sp_load_report *load, uint32_t index) {
+bool sp_worker_describe(const sp_kernel *theirs, sp_kernel *kernel, sp_descriptor *d,
+                        sp_load_report *load, uint32_t index) {
   uint32_t size = theirs->size;
-  if (size < LEAST_SIZE || size > MOST_SIZE)
+  if (size < LEAST_SIZE || size > MOST_SIZE || size % sizeof(void *) != 0)
     return refuse(load, "the descriptor of kernel %u has the absurd size %u (KC-1)", index, size);
   if (theirs->abi_major != SP_ABI_MAJOR)
     return refuse(load, "kernel %u is built for version %u of the interface; this is version %u",
@@ -133,7 +133,7 @@ static bool list(sp_kernel_entry entry, sp_kernel kernels[], sp_control *control
     if (i == SP_WORKER_KERNELS)
       return refuse(load, "sinkproof_kernel still returns a kernel after %u: it must end with NULL",
                     i);
-    if (!describe(kernel, &kernels[i], &control->kernel[i], load, i)) return false;
+    if (!sp_worker_describe(kernel, &kernels[i], &control->kernel[i], load, i)) return false;
     load->n_kernels = i + 1;
   }
   if (load->n_kernels > 0) return true;

@@ -70,7 +70,7 @@ if [ ! -d "$SRC/gmp" ] && ! "$CC" -print-file-name=libcjson.a | grep -q /; then
 fi
 
 build=$WORK/sinkproof-$SANITIZER
-targets=(softmax attention cache paths plugin parsers)
+targets=(softmax attention cache paths plugin parsers descriptor)
 # A newer compiler's new warnings must not stop a campaign.
 make -j "$jobs" BUILD="$build" CC="$CC" FUZZ_LD="$CXX" WARN= OPT= CFLAGS="$CFLAGS $include" \
   FUZZ_LDFLAGS="$CXXFLAGS" FUZZ_ENGINE="$LIB_FUZZING_ENGINE" FUZZ_TAIL="$tail -ldl -lm" \
