@@ -10,6 +10,7 @@ CXX     ?= c++
 AR      ?= ar
 PYTHON  ?= /usr/bin/python3
 OPT     ?= -O2 -g
+JOBS    ?= $(shell nproc)
 KERNEL  ?= $(KERNEL_FAST)
 
 APT = build-essential pkg-config libmpfr-dev libmpfi-dev libgmp-dev libflint-dev libflint-arb-dev \
@@ -69,13 +70,16 @@ $(LIB_FAST): $(FAST_OBJECTS)
 $(LIB_CERTIFY): $(call objects,$(filter-out certify/command/main.c certify/export/%,$(wildcard certify/*/*.c certify/bench/*/*.c)))
 
 $(SHARED_FAST): $(FAST_OBJECTS)
+	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -Wl,-soname,$(@F) -o $@ $^ -lm -lpthread
 # A kernel exports one function, so what the library exports is hidden again.
 $(KERNEL_FAST): $(call objects,certify/export/fast.c) $(LIB_FAST)
+	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -Wl,--exclude-libs,ALL -o $@ $^ -lm -lpthread
 $(KERNEL_REF): $(call objects,certify/export/ref.c) $(LIB_REF)
+	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ $(MPFR_LIBS)
 $(SINKPROOF): $(call objects,certify/command/main.c) $(LIB_CERTIFY) $(LIB_REF)
@@ -92,7 +96,7 @@ library: $(LIB_FAST) $(SHARED_FAST)
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: deps deps-proofs deps-fuzz certify check check-sanitizers check-adapters trace lint install help clean
+.PHONY: deps deps-proofs deps-fuzz certify check-adapters trace lint install help clean
 deps: ## install what is needed (Debian 12, apt)
 	$(SUDO) apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(APT)
@@ -105,27 +109,6 @@ deps-fuzz: ## install what the fuzzers need: clang and libFuzzer
 
 certify: command $(KERNEL) ## judge a kernel: make certify KERNEL=path.so; without KERNEL, our fast one
 	$(SINKPROOF) certify $(KERNEL)
-
-# A third party includes this one header, from C or C++, with its own strict flags.
-.PHONY: check-header
-check-header:
-	$(CC) -std=c11 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.c
-	$(CXX) -std=c++17 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.cc
-
-check: $(BUILD)/bin/check command kernels library check-header ## unit tests, vectors, saboteurs, the commands, includes, trace
-	CK_DEFAULT_TIMEOUT=120 $(BUILD)/bin/check
-	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
-	$(PYTHON) tests/bench.py $(SINKPROOF) $(BUILD)
-	$(PYTHON) tests/leaves.py $(SINKPROOF) $(BUILD)
-	$(PYTHON) tests/library.py $(BUILD)
-	$(PYTHON) .ci/deps.py $(BUILD)/obj
-	$(PYTHON) .ci/trace.py
-
-check-sanitizers: ## the unit tests once more with ASan, UBSan and the oracle's invariants as assertions
-	+$(MAKE) BUILD=build/sanitizers OPT='-O1 -g -DSP_CHECKED' \
-	  CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
-	  build/sanitizers/bin/check
-	CK_DEFAULT_TIMEOUT=300 build/sanitizers/bin/check
 
 check-adapters: command adapters ## certify other projects' kernels, and check what is known of them
 	$(PYTHON) tests/adapters.py $(SINKPROOF) $(BUILD)/adapters $(ADAPTERS)
@@ -144,35 +127,6 @@ help: ## list the targets
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
-# ---- tests ----
-
-TEST_SRC := $(wildcard tests/*.c tests/honest/*.c tests/diagnose/*.c)
-SUITES   := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
-
-# The list of suites is the list of files: suites.h is generated from their names.
-$(BUILD)/suites.h: $(wildcard tests/test_*.c)
-	@mkdir -p $(@D)
-	@printf 'SUITE(%s)\n' $(SUITES) > $@
-$(call objects,tests/run.c): $(BUILD)/suites.h
-
-# Hostile kernels are loaded as a stranger's would be.
-$(BUILD)/lib/exploits.so: $(call objects,$(wildcard tests/exploits/*.c))
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lm -lpthread
-
-# So are kernels that follow the conventions of other systems.
-$(BUILD)/lib/profiles.so: $(call objects,$(wildcard tests/profiles/*.c))
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lm
-
-$(BUILD)/bin/check: $(call objects,$(TEST_SRC)) $(LIB_CERTIFY) $(LIB_FAST) $(LIB_REF) \
-                    | $(BUILD)/lib/exploits.so $(BUILD)/lib/profiles.so
-	@mkdir -p $(@D)
-	@echo "  LD    $@"
-	@$(CC) $(OPT) $(CFLAGS) -rdynamic -o $@ $^ $(TEST_LIBS)
-
 # ---- installation ----
 
 install: all ## install into PREFIX (default /usr/local), below DESTDIR
@@ -188,6 +142,7 @@ install: all ## install into PREFIX (default /usr/local), below DESTDIR
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/sinkproof.pc
 	sed 's|@VERSION@|$(VERSION)|' certify/command/sinkproof.1 > $(DESTDIR)$(PREFIX)/share/man/man1/sinkproof.1
 
+-include tests/tests.mk
 -include adapters/adapters.mk
 -include certify/bench/bench.mk
 -include proofs/proofs.mk

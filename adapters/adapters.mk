@@ -66,7 +66,7 @@ GGML_CPU  := $(addprefix $(BUILD)/adapters/ggml/ggml-cpu/,$(addsuffix .o,amx/amx
   arch/x86/quants.c arch/x86/repack.cpp binary-ops.cpp ggml-cpu.c ggml-cpu.cpp hbm.cpp ops.cpp \
   quants.c repack.cpp tiled/tiled.cpp tiled/tiled-kernel.cpp traits.cpp unary-ops.cpp vec.cpp))
 GGML_FLAGS = -w -fPIC -fvisibility=hidden -DNDEBUG -D_GNU_SOURCE -DGGML_SCHED_MAX_COPIES=4 \
-  -DGGML_USE_CPU_REPACK -I$(GGML) -I$(GGML)/ggml/include -I$(GGML)/ggml/src \
+  -DGGML_USE_CPU_REPACK -DGGML_USE_OPENMP -fopenmp -I$(GGML) -I$(GGML)/ggml/include -I$(GGML)/ggml/src \
   -I$(GGML)/ggml/src/ggml-cpu $(GGML_OPT)
 
 $(BUILD)/adapters/ggml/%.c.o: $(GGML)/.fetched
@@ -83,4 +83,4 @@ $(call objects,$(wildcard adapters/ggml/*.c)): | $(GGML)/.fetched
 
 $(BUILD)/adapters/ggml.so: $(call adapter_objects,ggml) $(GGML_BASE) $(GGML_CPU)
 	@echo "  LD    $@"
-	@$(CXX) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread
+	@$(CXX) -shared $(OPT) $(CFLAGS) -o $@ $^ -fopenmp -pthread

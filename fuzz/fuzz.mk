@@ -76,14 +76,17 @@ fuzz-programs-plain: $(BUILD)/fuzz/replay_plugin $(SINKPROOF)
 
 # The oracle's kernel, judged by the oracle, is the slow half of `paths`: its inputs are those of the
 # other three, so a replay leaves it to the campaign.
-fuzz-replay: $(patsubst %,$(BUILD)/fuzz/replay_%,$(filter-out paths,$(FUZZ_TARGETS))) ## run the committed corpus without a fuzzing engine
-	@$(foreach t,$(filter-out paths,$(FUZZ_TARGETS)),$(BUILD)/fuzz/replay_$(t) $(call FUZZ_CORPUS,$(t)) &&) true
+FUZZ_REPLAYED := $(filter-out paths,$(FUZZ_TARGETS))
+FUZZ_REPLAYS  := $(FUZZ_REPLAYED:%=$(BUILD)/fuzz/replay_%)
+fuzz-replay: $(FUZZ_REPLAYED:%=fuzz-replay-%) ## run the committed corpus without a fuzzing engine
+$(FUZZ_REPLAYED:%=fuzz-replay-%): fuzz-replay-%: $(BUILD)/fuzz/replay_%
+	@$< $(call FUZZ_CORPUS,$*)
 
 # The objects are those of `make check-sanitizers`. What once was a finding is replayed here too.
 fuzz-replay-sanitizers: ## the same under ASan and UBSan, every target and past finding (any compiler)
 	+@$(MAKE) --no-print-directory BUILD=build/sanitizers OPT='-O1 -g -DSP_CHECKED' \
 	  CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
-	  fuzz-replay build/sanitizers/fuzz/replay_paths
+	  -j$(JOBS) --output-sync fuzz-replay build/sanitizers/fuzz/replay_paths
 	build/sanitizers/fuzz/replay_paths $(FUZZ_CASES) $(wildcard fuzz/regressions/*.input)
 
 fuzz-power: $(BUILD)/fuzz/tool_power ## how many of the museum's faults the corpus and TIME seconds of mutation find
@@ -105,4 +108,5 @@ fuzz-feedback: ## error feedback against plain coverage: ten campaigns of TIME s
 	+@$(FUZZ_MAKE) fuzz-programs
 	$(PYTHON) fuzz/campaign.py feedback $(FUZZ_BUILD)/fuzz $(TIME)
 
-check: fuzz-replay fuzz-test
+check-parts: fuzz-replay fuzz-test
+check-rooms: fuzz-programs-plain $(FUZZ_REPLAYS)

@@ -19,7 +19,6 @@ struct ggml_context *sp_ggml_open(void);
 typedef struct sp_ggml_graph {
   struct ggml_cgraph *graph; /* lives in the context */
   struct ggml_cplan plan;
-  int n_threads;
 } sp_ggml_graph;
 
 /* Plan the operators whose result is `node`. Clearing a zeroed graph is harmless. */

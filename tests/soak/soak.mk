@@ -22,4 +22,5 @@ soak-short: $(SOAK)
 	$(SOAK) 2100 9000000 4294966000 $(SOAK_SEED) 1
 	$(SOAK) 200 0 0 $(SOAK_SEED) 1 fault > $(BUILD)/soak-fault.txt; test $$? = 1
 
-check: soak-short
+check-parts: soak-short
+check-rooms: $(SOAK)
