@@ -185,9 +185,9 @@ FOLLOWERS = [
     ("hf-sliding", "hf-sliding", ["empty=average"]),
     ("streaming-llm-after", "streaming-llm-after", ["cache-window=after", "blocks=dense"]),
     ("streaming-llm-before", "streaming-llm-before", ["blocks=dense"]),
-    ("mlx-rotating", "mlx-rotating", ["cache-pinned=inside", "blocks=dense"]),
+    ("mlx-rotating", "mlx-rotating", ["cache-pinned=inside", "blocks=recent"]),
     ("llama-shift", "llama-shift", ["cache-window=spare", "cache-pinned=inside", "evict=half"]),
-    ("stubborn", "streaming-llm-before:blocks=one-by-one", ["position=cache", "pairing=half"]),
+    ("stubborn", "streaming-llm-before", ["position=cache", "pairing=half"]),
     ("trt-llm-stream", "trt-llm-stream", ["cache-pinned=inside", "blocks=dense"]),
 ]
 
@@ -208,6 +208,10 @@ class Profiles(unittest.TestCase):
             jsonschema.validate(json.loads(out), json.load(file))
         found = {k["kernel"]: k for k in json.loads(out)["kernels"]}
         self.assertEqual(found["wide"]["profile"], "vllm-fa:lse-empty=+inf")
+        for kernel in ["always-rotates", "attend-only"]:  # which decline what is asked first
+            answers = {q["question"]: q["answer"] for q in found[kernel]["questions"]}
+            self.assertEqual(found[kernel]["profile"], "streaming-llm-before")
+            self.assertEqual(answers["cache-window"], "before")
         for kernel, profile, _ in FOLLOWERS:
             with self.subTest(kernel):
                 self.assertEqual(found[kernel]["profile"], profile)

@@ -109,8 +109,14 @@ static void print_profiles(const sp_identity *identity) {
   size_t n;
   const sp_profile *profiles = sp_profiles(&n);
   const sp_profile_score *best = &identity->score[identity->nearest];
+  unsigned n_neither = 0;
+  for (sp_question q = 0; q < SP_N_QUESTIONS; q++)
+    n_neither += identity->reply[q].state == SP_REPLY_NEITHER;
   printf("nearest  %s: agrees in %u of %u answers", profiles[identity->nearest].name, best->agree,
          best->agree + best->disagree);
+  if (n_neither > 0)
+    printf("; %u result%s no convention known here, see above", n_neither,
+           n_neither == 1 ? " fits" : "s fit");
   const char *separator = "\n         as well: ";
   for (size_t i = 0; i < n; i++) {
     const sp_profile_score *s = &identity->score[i];

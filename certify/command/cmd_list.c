@@ -60,8 +60,11 @@ static int list_profiles(void) {
            profile->parameters);
     for (sp_question q = 0; q < SP_N_QUESTIONS; q++) {
       unsigned answer = profile->conventions.answer[q];
-      if (answer != SP_UNSAID)
-        printf(" %s=%s", sp_question_text_of(q)->name, sp_question_text_of(q)->answer[answer].name);
+      if (answer == SP_UNSAID) continue;
+      printf(" %s=%s", sp_question_text_of(q)->name, sp_question_text_of(q)->answer[answer].name);
+      for (unsigned a = 1; a <= sp_n_answers(q); a++)
+        if (a != answer && (sp_conventions_given(profile, q) >> a & 1) != 0)
+          printf("/%s", sp_question_text_of(q)->answer[a].name);
     }
     putchar('\n');
     const char *separator = "  left out    ", *sentence;

@@ -52,7 +52,7 @@ enum { SP_ALIBI_OUTSIDE_CAP = 1, SP_ALIBI_INSIDE_CAP };
 enum { SP_GQA_GROUPED = 1, SP_GQA_MODULO };
 enum { SP_CACHE_BEFORE = 1, SP_CACHE_AFTER, SP_CACHE_SPARE };
 enum { SP_EVICT_ASKED = 1, SP_EVICT_HALF };
-enum { SP_BLOCKS_ONE_BY_ONE = 1, SP_BLOCKS_DENSE };
+enum { SP_BLOCKS_ONE_BY_ONE = 1, SP_BLOCKS_DENSE, SP_BLOCKS_RECENT };
 enum { SP_POSITION_ASKED = 1, SP_POSITION_ALWAYS_ABS, SP_POSITION_ALWAYS_CACHE, SP_POSITION_NEVER };
 enum { SP_PAIRING_ASKED = 1, SP_PAIRING_ALWAYS_HALF, SP_PAIRING_ALWAYS_INTERLEAVED };
 
@@ -81,6 +81,7 @@ typedef struct sp_profile {
   const char *source;     /* where the conventions were read */
   const char *parameters; /* which of our fields carries which of the system's parameters */
   sp_conventions conventions;
+  sp_conventions also; /* bit a: another path or version of the system gives answer a */
 } sp_profile;
 
 /* The named profiles; the first is core. */
@@ -91,6 +92,9 @@ bool sp_profile_parse(const char *text, sp_profile *profile, char *error, size_t
 
 /* The answer of a profile, that of SPEC.md where it says nothing. NULL is core. */
 unsigned sp_convention(const sp_profile *profile, sp_question question);
+
+/* Bit a: answer a is one that the profile gives. */
+unsigned sp_conventions_given(const sp_profile *profile, sp_question question);
 
 bool sp_profile_is_core(const sp_profile *profile);
 

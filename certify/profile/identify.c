@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- predictions ---- */
@@ -62,6 +63,10 @@ bool sp_reply_agrees(const sp_reply *reply, unsigned answer) {
   return (reply->matches >> answer & 1) != 0;
 }
 
+bool sp_reply_fits(const sp_reply *reply, const sp_profile *profile, sp_question question) {
+  return (reply->matches & sp_conventions_given(profile, question)) != 0;
+}
+
 /* ---- asking ---- */
 
 static sp_dtype first_type(uint32_t dtypes) {
@@ -109,13 +114,51 @@ typedef struct inquiry {
   unsigned n_failures;
 } inquiry;
 
+/* Some caches decline what they are asked first: tokens without rotation, or queries in an append. */
+typedef enum manner { AS_MADE, ROTATED, ATTENDED, N_MANNERS = 4 } manner;
+
+/* Keys of zeros have logit 0 however they are rotated. */
+static bool rotate(const sp_asker *asker, sp_case *c) {
+  static const uint64_t positions[] = {SP_OPT_POSITION_ABS, SP_OPT_POSITION_CACHE};
+  static const uint64_t pairings[] = {SP_OPT_ROPE_HALF, SP_OPT_ROPE_INTERLEAVED};
+  for (size_t i = 0; i < c->k.count; i++)
+    if (sp_ref_load(c->k.dtype, c->k.bits, i) != 0) return false;
+  if (c->position != SP_POSITION_NONE) return false;
+  c->position = sp_probe_offers(asker, positions[0]) ? SP_POSITION_ABS : SP_POSITION_CACHE;
+  c->rope_pairing = sp_probe_offers(asker, pairings[0]) ? SP_ROPE_HALF : SP_ROPE_INTERLEAVED;
+  c->rope_dims = asker->d;
+  c->rope_base = 10000;
+  return true;
+}
+
+/* The last row is asked apart. */
+static bool attend_last(const sp_probe *probe, sp_case *c) {
+  sp_cache_step *script = realloc(c->script, (c->n_steps + 1) * sizeof *script);
+  if (script == NULL) return false;
+  c->script = script;
+  if (probe->row != SP_LAST_ROW) return false;
+  for (size_t s = 0; s < c->n_steps; s++) script[s].with_queries = false;
+  script[c->n_steps++] = (sp_cache_step){.kind = SP_STEP_ATTEND};
+  return true;
+}
+
+static bool make_case(const inquiry *q, const sp_probe *probe, unsigned how, sp_case *c) {
+  if (how != AS_MADE && probe->op != SP_OP_CACHE) return false;
+  if (!sp_probe_case(probe, &q->asker, c)) return false;
+  bool ok = ((how & ROTATED) == 0 || rotate(&q->asker, c)) &&
+            ((how & ATTENDED) == 0 || attend_last(probe, c)) && sp_case_offered(c, q->asker.kernel);
+  if (!ok) sp_case_clear(c);
+  return ok;
+}
+
 /* One part, in one size. *went: the kernel carried it out. False: the host's own fault. */
-static bool ask_sized(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *went) {
+static bool ask_sized(inquiry *q, const sp_probe *probe, unsigned how, sp_reply *reply,
+                      bool *went) {
   sp_case c;
   sp_outputs outputs = {0};
   char path[32];
   *went = false;
-  if (reply->n_parts == SP_MAX_PARTS || !sp_probe_case(probe, &q->asker, &c)) return true;
+  if (reply->n_parts == SP_MAX_PARTS || !make_case(q, probe, how, &c)) return true;
   bool ok = sp_outputs_init(&outputs, &c) &&
             sp_host_run(q->host, q->index, &c, true, &outputs, &q->incident, path);
   *went = ok && q->incident.kind == SP_INCIDENT_NONE;
@@ -136,7 +179,7 @@ static bool ask_sized(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *
   return ok;
 }
 
-/* Kernels may decline sizes: the smallest that is carried out will do. */
+/* Kernels may decline manners and sizes: the first that is carried out will do. */
 static bool ask(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *went) {
   static const size_t sizes[] = {SP_PROBE_KEYS, 64, 128};
   *went = false;
@@ -145,11 +188,14 @@ static bool ask(inquiry *q, const sp_probe *probe, sp_reply *reply, bool *went) 
     snprintf(reply->remark, sizeof reply->remark, "not asked: too many calls had failed");
     return true;
   }
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !*went; i++) {
-    q->asker.d = sizes[i];
-    q->incident = (sp_incident){0};
-    if (!ask_sized(q, probe, reply, went)) return false;
-    if (!*went && q->incident.kind != SP_INCIDENT_UNSUPPORTED) break;
+  for (unsigned how = AS_MADE; how < N_MANNERS && !*went; how++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !*went; i++) {
+      q->asker.d = sizes[i];
+      q->incident = (sp_incident){0};
+      if (!ask_sized(q, probe, how, reply, went)) return false;
+      if (!*went && q->incident.kind != SP_INCIDENT_UNSUPPORTED) break;
+    }
+    if (reply->state == SP_REPLY_FAILED) break;
   }
   return true;
 }
@@ -193,9 +239,9 @@ static void score(sp_identity *identity) {
     for (sp_question q = 0; q < SP_N_QUESTIONS; q++) {
       unsigned answer = profiles[i].conventions.answer[q];
       if (!is_answered(&identity->reply[q])) continue;
-      s->differ += !sp_reply_agrees(&identity->reply[q], sp_convention(&profiles[i], q));
+      bool agrees = sp_reply_fits(&identity->reply[q], &profiles[i], q);
+      s->differ += !agrees;
       if (answer == SP_UNSAID) continue;
-      bool agrees = sp_reply_agrees(&identity->reply[q], answer);
       s->agree += agrees;
       s->disagree += !agrees;
     }
@@ -212,7 +258,7 @@ static void compose(sp_identity *identity) {
   for (sp_question q = 0; q < SP_N_QUESTIONS; q++) {
     const sp_reply *reply = &identity->reply[q];
     const sp_question_text *text = sp_question_text_of(q);
-    if (!is_answered(reply) || sp_reply_agrees(reply, sp_convention(nearest, q))) continue;
+    if (!is_answered(reply) || sp_reply_fits(reply, nearest, q)) continue;
     size_t length = strlen(identity->profile);
     snprintf(identity->profile + length, sizeof identity->profile - length, "%c%s=%s", separator,
              text->name, text->answer[reply->answer].name);

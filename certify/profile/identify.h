@@ -51,8 +51,9 @@ bool sp_identify(sp_host *host, size_t index, sp_identity *identity, char *error
 /* The case of a probe, for replay; false when the kernel does not offer it. */
 bool sp_probe_case(const sp_probe *probe, const sp_asker *asker, sp_case *c);
 
-/* The reply agrees with a profile's answer. */
+/* The reply agrees with an answer; with one that the profile gives. */
 bool sp_reply_agrees(const sp_reply *reply, unsigned answer);
+bool sp_reply_fits(const sp_reply *reply, const sp_profile *profile, sp_question question);
 
 /* Predictions and results; unit of the tests. */
 void sp_probe_expect(const sp_probe *probe, const sp_asker *asker, unsigned answer, double *e);

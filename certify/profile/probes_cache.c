@@ -85,6 +85,24 @@ static unsigned blocks(const sp_asker *asker, unsigned answer) {
   return seen(6, 0, answer == SP_BLOCKS_DENSE ? 6 : 3, 1);
 }
 
+static bool inside(const sp_asker *asker) {
+  return sp_convention(asker->known, SP_ASK_CACHE_PINNED) == SP_PINNED_INSIDE;
+}
+
+static bool block_of_6_pinned(const sp_asker *asker, sp_case *c) {
+  c->n_sink_tokens = 1;
+  c->window = parameter_for(asker, 3) + inside(asker);
+  if (!sp_probe_keys(asker, c, 6)) return false;
+  c->script[0].n_tokens = 6;
+  c->n_steps = 1;
+  return true;
+}
+
+static unsigned blocks_pinned(const sp_asker *asker, unsigned answer) {
+  if (answer == SP_BLOCKS_RECENT) return seen(6, 0, 3 + inside(asker), 1);
+  return answer == SP_BLOCKS_DENSE ? seen(6, 0, 6, 1) : seen(6, 1, 3, 1);
+}
+
 #define C SP_OP_CACHE
 #define V SP_OUT_VALUES
 
@@ -101,6 +119,9 @@ static const sp_probe list[] = {
      size_6_pinned_2, V, SP_LAST_ROW, 8, cache_pinned, NULL},
     {SP_ASK_BLOCKS, 0, C, "cache that shows 3, a block of 6 equal tokens: weights at token 5",
      block_of_6, V, SP_LAST_ROW, 8, blocks, NULL},
+    {SP_ASK_BLOCKS, 0, C,
+     "cache that shows 1 pinned and 3 recent tokens, a block of 6 equal tokens: weights at token 5",
+     block_of_6_pinned, V, SP_LAST_ROW, 8, blocks_pinned, NULL},
 };
 
 sp_probes sp_probes_cache(void) {

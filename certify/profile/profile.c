@@ -10,6 +10,11 @@ unsigned sp_convention(const sp_profile *profile, sp_question question) {
   return answer != SP_UNSAID ? answer : SP_AS_CORE;
 }
 
+unsigned sp_conventions_given(const sp_profile *profile, sp_question question) {
+  return 1u << sp_convention(profile, question) |
+         (profile != NULL ? profile->also.answer[question] : 0u);
+}
+
 bool sp_profile_is_core(const sp_profile *profile) {
   for (sp_question q = 0; q < SP_N_QUESTIONS; q++)
     if (sp_convention(profile, q) != SP_AS_CORE) return false;
@@ -39,6 +44,7 @@ static bool set_answer(sp_profile *profile, const char *text, size_t length) {
     for (unsigned a = 1; a <= sp_n_answers(q); a++) {
       if (!is(equals + 1, n_answer, question->answer[a].name)) continue;
       profile->conventions.answer[q] = (unsigned char)a;
+      profile->also.answer[q] = 0;
       return true;
     }
   }
@@ -80,6 +86,7 @@ static const struct {
     {SP_ASK_CACHE_WINDOW, SP_CACHE_AFTER,
      "cache size 0; lists, and a second query of a token, when such a cache has evicted already"},
     {SP_ASK_BLOCKS, SP_BLOCKS_DENSE, "blocks of several tokens: they are appended one by one"},
+    {SP_ASK_BLOCKS, SP_BLOCKS_RECENT, "blocks of several tokens: they are appended one by one"},
     {SP_ASK_FIXED_SINK, SP_FIXED_ZERO, "sink logits: the kernel has its own"},
     {SP_ASK_SINK, SP_SINK_SCALED, "sink logits: scaled ones are no binary32 numbers"},
     {SP_ASK_SINK, SP_SINK_BASE2, "sink logits: in base 2 they are no binary32 numbers"},

@@ -249,7 +249,7 @@ static bool translate_stream(sp_translation *t, const char **why) {
   }
   if (has(t, SP_ASK_CACHE_WINDOW, SP_CACHE_AFTER)) *why = ask_in_appends(t);
   if (*why != NULL || t->put.script == NULL) return false;
-  return !has(t, SP_ASK_BLOCKS, SP_BLOCKS_DENSE) || split_blocks(t);
+  return has(t, SP_ASK_BLOCKS, SP_BLOCKS_ONE_BY_ONE) || split_blocks(t);
 }
 
 /* ---- the whole ---- */

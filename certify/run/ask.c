@@ -16,7 +16,7 @@ static unsigned owed(const sp_profile *profile, sp_question q) {
 static bool breaks(const sp_profile *profile, sp_question q, const sp_reply *reply) {
   unsigned answer = owed(profile, q);
   if (reply->state == SP_REPLY_NEITHER) return answer != SP_AS_CORE;
-  return reply->state == SP_REPLY_ANSWERED && !sp_reply_agrees(reply, answer);
+  return reply->state == SP_REPLY_ANSWERED && !sp_reply_fits(reply, profile, q);
 }
 
 static void append(char *text, size_t capacity, const char *more) {

@@ -57,8 +57,14 @@ static void overwrite_oldest(sp_cache *cache, uint64_t coming) {
   if (cache->n + coming > max_size) store_drop(cache, kept, cache->n + coming - max_size);
 }
 
+/* One cell is made free, however many tokens come: the cache may grow past its size. */
+static void trim(sp_cache *cache, uint64_t coming) {
+  (void)coming;
+  overwrite_oldest(cache, 1);
+}
+
 static sp_status mlx_open(sp_cache **cache, const sp_cache_config *config) {
-  static const store_policy p = {.before = overwrite_oldest, .dense = true};
+  static const store_policy p = {.before = trim, .dense = true, .masked = true};
   return store_open(&p, cache, config);
 }
 
@@ -76,7 +82,7 @@ static void shift(sp_cache *cache, uint64_t coming) {
 }
 
 static sp_status llama_open(sp_cache **cache, const sp_cache_config *config) {
-  static const store_policy p = {.before = shift, .by_rank = true};
+  static const store_policy p = {.before = shift, .by_rank = true, .dense = true};
   return store_open(&p, cache, config);
 }
 
@@ -94,6 +100,30 @@ static sp_status trt_open(sp_cache **cache, const sp_cache_config *config) {
 static const sp_cache_ops trt_ops = STORE_OPS(trt_open);
 const sp_kernel trt_kernel =
     PROFILE_KERNEL("trt-llm-stream", COMMON | BY_RANK, NULL, NULL, &trt_ops);
+
+/* ---- streaming-llm where nothing is left out: keys are always rotated ---- */
+
+static sp_status rotating_open(sp_cache **cache, const sp_cache_config *config) {
+  static const store_policy p = {
+      .before = make_room, .by_rank = true, .dense = true, .rotates = true};
+  return store_open(&p, cache, config);
+}
+
+static const sp_cache_ops rotating_ops = STORE_OPS(rotating_open);
+const sp_kernel rotating_kernel =
+    PROFILE_KERNEL("always-rotates", COMMON | BY_RANK, NULL, NULL, &rotating_ops);
+
+/* ---- … and where tokens are appended first and asked afterwards ---- */
+
+static sp_status apart_open(sp_cache **cache, const sp_cache_config *config) {
+  static const store_policy p = {
+      .before = make_room, .by_rank = true, .dense = true, .rotates = true, .apart = true};
+  return store_open(&p, cache, config);
+}
+
+static const sp_cache_ops apart_ops = STORE_OPS(apart_open);
+const sp_kernel apart_kernel =
+    PROFILE_KERNEL("attend-only", COMMON | BY_RANK, NULL, NULL, &apart_ops);
 
 /* ---- ranks and halves, whatever is asked; otherwise as SPEC.md ---- */
 

@@ -33,7 +33,8 @@ sp_status store_open(const store_policy *policy, sp_cache **cache, const sp_cach
   if (config->window == 0 || config->n_kv_heads == 0 || config->n_heads % config->n_kv_heads != 0)
     return SP_INVALID;
   if (rotation_error(config) || config->n_evict > config->window) return SP_INVALID;
-  if (config->dtype_kv != SP_F32 || config->n_evict > 1 || config->n_sequences > 1)
+  if (config->dtype_kv != SP_F32 || config->n_evict > 1 || config->n_sequences > 1 ||
+      (policy->rotates && config->position == SP_POSITION_NONE))
     return SP_UNSUPPORTED;
   sp_cache *made = calloc(1, sizeof *made);
   if (made == NULL) return SP_NOMEM;
@@ -83,6 +84,7 @@ static bool answer(const sp_cache *cache, const sp_cache_call *call, uint64_t t,
                    uint64_t h) {
   const sp_cache_config *config = &cache->config;
   uint64_t n = at + 1, h_kv = h / (config->n_heads / config->n_kv_heads);
+  bool masks = cache->policy->masked && call->n_tokens > 1 && n > config->window;
   double *x = malloc((n + config->d_value) * sizeof *x);
   const float **v = malloc(n * sizeof *v);
   const float *q = in_at(&call->q, 0, t, h);
@@ -94,6 +96,7 @@ static bool answer(const sp_cache *cache, const sp_cache_call *call, uint64_t t,
                rotated_dot(cache, q, key->k + h_kv * config->d_head, (double)distance);
     double c = (double)call->softcap;
     x[j] = c > 0 && isfinite(c) ? c * tanh(s / c) : s;
+    if (masks && j < n - config->window) x[j] = -INFINITY;
     v[j] = key->v + h_kv * config->d_value;
   }
   if (ok) {
@@ -131,6 +134,7 @@ static bool append_part(sp_cache *cache, const sp_cache_call *call, uint64_t fir
 
 sp_status store_append(sp_cache *cache, const sp_cache_call *call) {
   if (call->n_tokens == 0 || !isfinite(call->scale) || !(call->softcap >= 0)) return SP_INVALID;
+  if (cache->policy->apart && call->q.data) return SP_UNSUPPORTED;
   bool ok = true;
   if (cache->policy->dense) ok = append_part(cache, call, 0, call->n_tokens);
   for (uint64_t t = 0; !cache->policy->dense && ok && t < call->n_tokens; t++)

@@ -25,6 +25,9 @@ typedef struct store_policy {
   bool by_rank; /* rotate by the place in the cache, not by the number of the token */
   bool half;    /* pairs of halves, whatever is asked */
   bool dense;   /* a block is stored at once; otherwise its tokens come one by one */
+  bool masked;  /* … and its queries see the newest `window` tokens, whichever they are */
+  bool rotates; /* a cache without rotation is declined */
+  bool apart;   /* queries come by attend only */
 } store_policy;
 
 void store_drop(sp_cache *cache, uint64_t first, uint64_t n); /* n tokens from place `first` on */
