@@ -324,3 +324,9 @@ sp_class sim_class(const char *text) {
   ck_assert_msg(ok, "%s", error);
   return cls;
 }
+
+void sim_truth(sp_truth *truth, const sp_case *c, const char *class_text) {
+  char error[200];
+  const sp_class cls = sim_class(class_text);
+  ck_assert_msg(sp_truth_init(truth, c, &cls, 2048, error, sizeof error), "%s", error);
+}

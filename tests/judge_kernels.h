@@ -64,4 +64,7 @@ double sim_get(const sp_array *array, size_t index);
 /* Parse, or fail the test. */
 sp_class sim_class(const char *text);
 
+/* What a case accepts under a class, or fail the test. */
+void sim_truth(sp_truth *truth, const sp_case *c, const char *class_text);
+
 #endif
