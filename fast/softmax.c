@@ -10,9 +10,10 @@
 #include "fast/prepared.h"
 #include "fast/tensor.h"
 
-/* Elements of a block. What is done once per block is paid for by enough of them, and the rows of
- * three blocks stay in a first-level cache, or nearly. */
-#define BLOCK_ELEMENTS 4096u
+/* Rows longer than this are one behind the other. What is between two passes of a row, reductions
+ * and a division, is then waited for; but a call has few such rows, and those that pass alone, at its
+ * beginning and its end, cost more. */
+#define LONG_ROW 4096u
 
 /* Weights that are larger than this leave the caches before anyone reads them: half of a third-level
  * cache of 32 MiB. Storing past the caches then saves reading the lines that are overwritten. */
@@ -49,11 +50,11 @@ static bool streams(const sp_softmax_call *call) {
          elements >= STREAM_BYTES / sp_fast_bytes(call->logits.dtype);
 }
 
-/* Two blocks of exponentials are on their way at a time, and one of prepared logits. */
+/* A row of exponentials waits from its second pass to its third; prepared logits from the first. */
 static uint64_t kept_rows(const sp_fast_softmax_plan *plan, const sp_softmax_call *call) {
   bool in_place = call->weights.data != NULL && call->logits.dtype == SP_F32 && !plan->stream;
   if (in_place && !plan->prepared) return 0;
-  return plan->n_together * (plan->prepared ? 3 : 2);
+  return 1 + (plan->prepared ? 2 : 1) * plan->lag;
 }
 
 /* One thread is best left alone with all rows: every task begins and ends with passes that have
@@ -63,14 +64,14 @@ static void cut_into_tasks(sp_fast_softmax_plan *plan, const sp_softmax_call *ca
   if (__builtin_mul_overflow(call->n_rows, at_least_1(call->n), &elements)) elements = UINT64_MAX;
   uint64_t wanted = elements / 16 > TASK_ELEMENTS ? elements / 16 : TASK_ELEMENTS;
   uint64_t rows = lesser(wanted, TASK_ELEMENTS_MAX) / at_least_1(call->n);
-  plan->rows_of_task = at_least_1(rows / plan->n_together) * plan->n_together;
+  plan->rows_of_task = at_least_1(rows);
   if (call->n_threads < 2) plan->rows_of_task = at_least_1(call->n_rows);
   plan->n_tasks = call->n_rows / plan->rows_of_task + (call->n_rows % plan->rows_of_task > 0);
 }
 
 bool sp_fast_softmax_plan_of(sp_fast_softmax_plan *plan, const sp_softmax_call *call) {
   *plan = (sp_fast_softmax_plan){
-      .n_together = lesser(at_least_1(BLOCK_ELEMENTS / at_least_1(call->n)), SP_FAST_ROWS),
+      .lag = call->n <= LONG_ROW ? SP_FAST_LAG : 1,
       .prepared = needs_preparation(call),
       .stream = streams(call),
       .kept_stride = ((call->n + 15) / 16 | 1) * 16, /* lines, an odd number: see softmax.h */

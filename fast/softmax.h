@@ -16,15 +16,15 @@
 
 #include "sinkproof/kernel.h"
 
-/* Most rows that go together. */
-#define SP_FAST_ROWS 16u
+/* How many rows a pass can be behind the one before. */
+#define SP_FAST_LAG 2u
 
 typedef struct sp_fast_softmax_plan {
-  uint64_t n_together;  /* rows of a block, 1 to SP_FAST_ROWS: the passes of three blocks overlap */
-  uint64_t n_kept;      /* rows of scratch: two or three blocks, used in turn; 0 = no scratch */
+  uint64_t lag;         /* rows from pass to pass, 1 to SP_FAST_LAG, where passes overlap */
+  uint64_t n_kept;      /* rows of scratch, used in turn; 0 = no scratch */
   uint64_t kept_stride; /* elements (binary32) from one row of scratch to the next: an odd number of
-                           lines, so that no two rows of a block ask for the same places of a
-                           cache at the same time */
+                           lines, so that no two rows ask for the same places of a cache at the
+                           same time */
   bool prepared;        /* logits are computed into scratch first: there is a key bias or a scale */
   bool stream;          /* weights are stored past the caches */
   uint64_t rows_of_task;

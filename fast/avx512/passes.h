@@ -14,8 +14,10 @@
  *
  * One after another the passes take 0.5 + 4.5 + 1 cycles at best, and each is held up by something
  * else: loads, multiplications, stores. Side by side on three different rows they need the 5 cycles
- * of the multiplications. What is lost above that is latency: a chain of 14 operations, of which
- * eight registers' worth are in flight per call of the leaf. spec: SM-2
+ * of the multiplications. What is lost above that is latency: a chain of 14 operations, 60 cycles
+ * from a logit to its sum, against the 36 cycles that a leaf's 72 multiplications take: the queues
+ * in front of the pipes would have to hold two leaves, 240 operations. What stands between two rows
+ * costs issue slots: some 100 instructions. spec: SM-2
  *
  * Sums: lane by lane over 128 elements in a tree of three levels, over up to 8 such steps in a
  * chain, and two of 64 where a row ends, in binary32; then in binary64, 16 lanes to 8, and blocks of 1024 in a balanced tree. */
@@ -26,6 +28,7 @@
 
 #include "fast/avx512/exp.h"
 #include "fast/avx512/lanes.h"
+#include "fast/softmax.h"
 #include "fast/tensor.h"
 
 #define STEP  128u
@@ -33,39 +36,60 @@
 
 /* Sums of blocks of a row, joined as a binary counter counts: level[k] holds 2^k blocks. */
 typedef struct block_sums {
+  uint64_t n;
   __m512d level[54]; /* 2^64 / 1024 blocks */
 } block_sums;
 
-/* One more beside n_blocks others. */
-static inline void add_block(block_sums *s, uint64_t n_blocks, __m512 lanes) {
+/* One more block; the next one's sum begins at 0. */
+static inline __m512 end_of_block(block_sums *s, __m512 lanes) {
   __m512d sum = widen_sum(lanes);
   unsigned k = 0;
-  for (; (n_blocks >> k & 1) != 0; k++) sum = _mm512_add_pd(s->level[k], sum);
+  for (; (s->n >> k & 1) != 0; k++) sum = _mm512_add_pd(s->level[k], sum);
   s->level[k] = sum;
+  s->n++;
+  return _mm512_setzero_ps();
 }
 
-/* Of n_blocks, and of what is left of the last. */
-static inline __m512d total_of_blocks(const block_sums *s, uint64_t n_blocks, __m512 rest) {
+/* Of all blocks, and of what is left of the last. */
+static inline __m512d total_of_blocks(const block_sums *s, __m512 rest) {
   __m512d sum = widen_sum(rest);
-  for (unsigned k = 0; n_blocks >> k != 0; k++)
-    if ((n_blocks >> k & 1) != 0) sum = _mm512_add_pd(s->level[k], sum);
+  for (unsigned k = 0; s->n >> k != 0; k++)
+    if ((s->n >> k & 1) != 0) sum = _mm512_add_pd(s->level[k], sum);
   return sum;
 }
 
-/* Three rows, each in its own pass, and what they have so far. */
-typedef struct passes {
-  __m512 max;        /* lane by lane */
-  __m512 sum;        /* of the block at hand */
-  float shift;       /* known long before … */
-  const void *next;  /* logits whose maximum is looked for */
-  const void *now;   /* logits whose exponentials are taken … */
-  float *e;          /* … and where they go: e^(x - shift) */
-  const float *done; /* exponentials whose weights are written … */
-  void *weights;     /* … and where: at a multiple of 64 bytes when streamed */
-  uint64_t n_blocks; /* whose sums are done */
-  float factor; /* … this, which is not NaN: side by side they would be stored, and waited for,
-                        as one */
-} passes;
+/* Where rows lie one after another, or, in scratch, in turn. */
+typedef struct places {
+  char *at;     /* the next row's */
+  int64_t step; /* bytes from row to row */
+  char *end;    /* of scratch: from here on at the beginning again; NULL = none */
+  char *begin;
+  char *of[4]; /* of rows that are on their way: row i at i & 3 */
+} places;
+
+/* Rows on their way through the passes. On turn t row t comes in as `next`; row t - lag is `now`, row
+ * t - 2 lag is `done`. */
+typedef struct line {
+  const sp_softmax_call *call;
+  const sp_fast_softmax_plan *plan;
+  uint64_t begin, n_rows; /* of the call */
+  uint64_t n, lag;
+  places logits, e; /* e: e^(x - shift), perhaps where the weights will be */
+  char *weights;    /* of the row that is done next */
+  int64_t weights_step;
+  bool plain;      /* neither sink logits nor log-sum-exps */
+  float shift[4];  /* of rows that are not now yet: row i at i & 3 */
+  float factor[4]; /* of rows that are not done yet */
+  __m512 max;      /* of next, lane by lane */
+  __m512d sum[2];  /* of now, for turn t at t & 1 */
+} line;
+
+static inline char *next_place(places *p, uint64_t row) {
+  char *at = p->at;
+  p->of[row & 3] = at;
+  p->at = at + p->step == p->end ? p->begin : at + p->step;
+  return at;
+}
 
 /* ---- the maximum ---- */
 
@@ -76,12 +100,11 @@ SPECIALISED __m512 max64(sp_dtype dtype, const void *x, uint64_t j, __m512 max) 
   return _mm512_max_ps(_mm512_max_ps(a, b), max);
 }
 
-SPECIALISED void max_rest(sp_dtype dtype, passes *p, uint64_t j, uint64_t n) {
-  __m512 max = p->max;
-  for (; n - j >= 64; j += 64) max = max64(dtype, p->next, j, max);
+SPECIALISED __m512 max_rest(sp_dtype dtype, const void *x, uint64_t j, uint64_t n, __m512 max) {
+  for (; n - j >= 64; j += 64) max = max64(dtype, x, j, max);
   for (; j < n; j += LANES)
-    max = _mm512_max_ps(read16_or(dtype, p->next, j, first_lanes(n - j), -INFINITY), max);
-  p->max = max;
+    max = _mm512_max_ps(read16_or(dtype, x, j, first_lanes(n - j), -INFINITY), max);
+  return max;
 }
 
 /* ---- exponentials and their sum ---- */
@@ -97,37 +120,31 @@ SPECIALISED __m512 exp128(sp_dtype dtype, const void *from, float *e, uint64_t j
   return sum;
 }
 
-/* The sum begins anew where a block ends. */
-SPECIALISED __m512 end_of_step(passes *p, block_sums *sums, uint64_t j, __m512 sum) {
-  if ((j + STEP) % BLOCK != 0) return sum;
-  add_block(sums, p->n_blocks++, sum);
-  return _mm512_setzero_ps();
-}
-
 /* Up to 64 elements. Past the end there are absent keys: -inf, which adds 0 to the sum. */
-SPECIALISED __m512 exp_end(sp_dtype dtype, const passes *p, uint64_t j, uint64_t n, __m512 sum) {
+SPECIALISED __m512 exp_end(sp_dtype dtype, const void *from, float *e, uint64_t j, uint64_t n,
+                           __m512 shift, __m512 sum) {
   __m512 x[4];
   __mmask16 lanes[4];
 #pragma GCC unroll 4
   for (unsigned i = 0; i < 4; i++) {
     lanes[i] = j + 16 * i < n ? first_lanes(n - j - 16 * i) : (__mmask16)0;
-    x[i] = read16_or(dtype, p->now, j + 16 * i, lanes[i], -INFINITY);
+    x[i] = read16_or(dtype, from, j + 16 * i, lanes[i], -INFINITY);
   }
-  sum = exp64_sum(x, _mm512_set1_ps(p->shift), sum);
+  sum = exp64_sum(x, shift, sum);
 #pragma GCC unroll 4
-  for (unsigned i = 0; i < 4; i++) _mm512_mask_storeu_ps(p->e + j + 16 * i, lanes[i], x[i]);
+  for (unsigned i = 0; i < 4; i++) _mm512_mask_storeu_ps(e + j + 16 * i, lanes[i], x[i]);
   return sum;
 }
 
-SPECIALISED void exp_rest(sp_dtype dtype, passes *p, block_sums *sums, uint64_t j, uint64_t n) {
-  const __m512 shift = _mm512_set1_ps(p->shift);
-  const void *now = p->now;
-  float *e = p->e;
-  __m512 sum = p->sum;
-  for (; n - j >= STEP; j += STEP)
-    sum = end_of_step(p, sums, j, exp128(dtype, now, e, j, shift, sum));
-  for (; j < n; j += 64) sum = exp_end(dtype, p, j, n, sum);
-  p->sum = sum;
+/* What is less than a step of streamed weights can be more than one of logits. */
+SPECIALISED __m512 exp_rest(sp_dtype dtype, const void *from, float *e, uint64_t j, uint64_t n,
+                            uint64_t end, __m512 shift, block_sums *sums, __m512 sum) {
+  for (; n - j >= STEP; j += STEP) {
+    sum = exp128(dtype, from, e, j, shift, sum);
+    if (j + STEP == end) sum = end_of_block(sums, sum);
+  }
+  for (; j < n; j += 64) sum = exp_end(dtype, from, e, j, n, shift, sum);
+  return sum;
 }
 
 /* ---- weights ---- */
@@ -147,20 +164,25 @@ SPECIALISED void scale64(sp_dtype dtype, bool stream, const float *e, void *weig
   }
 }
 
-SPECIALISED void scale_end(sp_dtype dtype, const passes *p, uint64_t j, uint64_t n) {
+SPECIALISED void scale_end(sp_dtype dtype, const float *from, void *weights, uint64_t j, uint64_t n,
+                           __m512 factor) {
   for (; j < n; j += LANES) {
     __mmask16 lanes = first_lanes(n - j);
-    __m512 e = _mm512_maskz_loadu_ps(lanes, p->done + j);
-    store16(dtype, p->weights, j, lanes, _mm512_mul_ps(e, _mm512_set1_ps(p->factor)));
+    __m512 e = _mm512_maskz_loadu_ps(lanes, from + j);
+    store16(dtype, weights, j, lanes, _mm512_mul_ps(e, factor));
   }
 }
 
-SPECIALISED void scale_rest(sp_dtype dtype, bool stream, const passes *p, uint64_t j, uint64_t n) {
-  const __m512 factor = _mm512_set1_ps(p->factor);
-  const float *done = p->done;
-  void *weights = p->weights;
-  for (; n - j >= 64; j += 64) scale64(dtype, stream, done, weights, j, factor);
-  scale_end(dtype, p, j, n);
+SPECIALISED void scale_rest(sp_dtype dtype, bool stream, const float *e, void *weights, uint64_t j,
+                            uint64_t n, __m512 factor) {
+  for (; n - j >= 64; j += 64) scale64(dtype, stream, e, weights, j, factor);
+  scale_end(dtype, e, weights, j, n, factor);
+}
+
+/* Streamed stores want whole lines. How many elements come before the first. */
+SPECIALISED uint64_t before_line(sp_dtype dtype, const void *weights, uint64_t n) {
+  uint64_t head = (64 - ((uintptr_t)weights & 63)) % 64 / sp_fast_bytes(dtype);
+  return head < n ? head : n;
 }
 
 /* ---- side by side ---- */
@@ -169,82 +191,111 @@ SPECIALISED void scale_rest(sp_dtype dtype, bool stream, const passes *p, uint64
  * expect: logits are asked for this many bytes before their maximum, some 900 cycles. */
 #define AHEAD 8192u
 
-SPECIALISED void fetch_ahead(sp_dtype dtype, const void *x, uint64_t j) {
-  const char *from = sp_fast_step(x, dtype, (int64_t)j);
+SPECIALISED void fetch_ahead(sp_dtype dtype, const char *x) {
 #pragma GCC unroll 4
-  for (uint64_t line = 0; line < STEP * sp_fast_bytes(dtype); line += 64)
-    __builtin_prefetch(from + AHEAD + line);
+  for (uint64_t at = 0; at < STEP * sp_fast_bytes(dtype); at += 64)
+    __builtin_prefetch(x + AHEAD + at);
 }
 
-/* Which passes go beside the exponentials. */
+/* Which passes there are rows for. */
 typedef struct beside {
-  bool max, scale;
+  bool max, exp, scale;
 } beside;
 
-/* Elements 0 to n of the rows, n a multiple of 64. The loads and stores of the other passes stand on
- * both sides of the arithmetic, which they would hold up in one heap. */
-SPECIALISED void side_by_side(sp_dtype from, sp_dtype to, bool stream, beside with, passes *p,
-                              block_sums *sums, uint64_t n) {
-  const __m512 shift = _mm512_set1_ps(p->shift);
-  const __m512 factor = _mm512_set1_ps(p->factor);
-  const void *next = p->next;
-  const void *now = p->now;
-  const float *done = p->done;
-  float *e = p->e;
-  void *weights = p->weights;
-  __m512 max = p->max;
-  __m512 sum = p->sum;
-  for (uint64_t j = 0; j < n; j += STEP) {
-    if (with.max && stream) fetch_ahead(from, next, j);
-    if (with.max) max = max64(from, next, j, max);
-    if (with.scale) scale64(to, stream, done, weights, j, factor);
-    sum = exp128(from, now, e, j, shift, sum);
-    if (with.max) max = max64(from, next, j + 64, max);
-    if (with.scale) scale64(to, stream, done, weights, j + 64, factor);
-    sum = end_of_step(p, sums, j, sum);
+/* A row in each pass. The loads and stores of the other passes stand on both sides of the
+ * arithmetic, which they would hold up in one heap. */
+SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside with, line *l,
+                             uint64_t t) {
+  const uint64_t now_row = t - l->lag, done_row = t - 2 * l->lag;
+  const char *next = NULL, *now = NULL;
+  float *e = NULL;
+  const float *done = NULL;
+  char *weights = NULL;
+  if (with.scale) done = (const float *)(void *)l->e.of[done_row & 3];
+  if (with.scale) weights = l->weights;
+  if (with.scale) l->weights += l->weights_step;
+  if (with.exp) now = l->logits.of[now_row & 3];
+  if (with.exp) e = (float *)(void *)next_place(&l->e, now_row);
+  if (with.max) next = next_place(&l->logits, t);
+  const __m512 shift = _mm512_set1_ps(with.exp ? l->shift[now_row & 3] : 0.0F);
+  const __m512 factor = _mm512_set1_ps(with.scale ? l->factor[done_row & 3] : 0.0F);
+  const uint64_t n = l->n;
+  uint64_t n_done = n;
+  if (with.scale && stream) {
+    uint64_t head = before_line(to, weights, n_done);
+    if (head > 0) scale_end(to, done, weights, 0, head, factor);
+    weights += head * sp_fast_bytes(to);
+    done += head;
+    n_done -= head;
   }
-  p->max = max;
-  p->sum = sum;
+  __m512 max = _mm512_set1_ps(-INFINITY);
+  __m512 sum = _mm512_setzero_ps();
+  block_sums sums;
+  sums.n = 0; /* and no level has a meaning yet */
+  uint64_t left = n_done / STEP;
+  for (;;) {
+    uint64_t steps = left < BLOCK / STEP ? left : BLOCK / STEP;
+    left -= steps;
+    for (; steps > 0; steps--) {
+      if (with.max && stream) fetch_ahead(from, next);
+      if (with.max) max = max64(from, next, 0, max);
+      if (with.scale) scale64(to, stream, done, weights, 0, factor);
+      if (with.exp) sum = exp128(from, now, e, 0, shift, sum);
+      if (with.max) max = max64(from, next, 64, max);
+      if (with.scale) scale64(to, stream, done, weights, 64, factor);
+      if (with.max) next += STEP * sp_fast_bytes(from);
+      if (with.exp) now += STEP * sp_fast_bytes(from);
+      if (with.exp) e += STEP;
+      if (with.scale) done += STEP;
+      if (with.scale) weights += STEP * sp_fast_bytes(to);
+    }
+    if (left == 0) break;
+    if (with.exp) sum = end_of_block(&sums, sum);
+  }
+  const uint64_t whole = n_done / STEP * STEP;
+  if (whole < n) {
+    if (with.exp && whole > 0 && whole % BLOCK == 0) sum = end_of_block(&sums, sum);
+    if (with.max) max = max_rest(from, next, 0, n - whole, max);
+    if (with.exp)
+      sum = exp_rest(from, now, e, 0, n - whole, BLOCK - whole % BLOCK, shift, &sums, sum);
+    if (with.scale) scale_rest(to, stream, done, weights, 0, n_done - whole, factor);
+  }
+  if (with.max) l->max = max;
+  if (with.exp) l->sum[t & 1] = total_of_blocks(&sums, sum);
 }
 
 /* ---- for each type ---- */
 
-/* The loops for logits of one type and weights of another. They are functions, not inlined into what
- * walks over rows: the compiler, short of registers there, would keep addresses in vector
- * registers, and they would queue behind the arithmetic. */
+/* Rows [t, end) for logits of one type and weights of another, and what is between two rows. */
+static inline void enter(line *l, uint64_t t);
+static inline void after_turn(beside with, line *l, uint64_t t);
+
+typedef void rows_abreast(line *l, uint64_t t, uint64_t end);
 typedef struct loops {
   sp_dtype to;
   bool stream;
-  void (*three)(passes *p, block_sums *sums, uint64_t n);
-  void (*max_exp)(passes *p, block_sums *sums, uint64_t n);
-  void (*exp_scale)(passes *p, block_sums *sums, uint64_t n);
-  void (*max)(passes *p, uint64_t j, uint64_t n);
-  void (*exp)(passes *p, block_sums *sums, uint64_t j, uint64_t n);
-  void (*scale)(const passes *p, uint64_t j, uint64_t n);
+  rows_abreast *three, *max_exp, *exp_scale, *max, *exp, *scale, *none;
 } loops;
 
+#define ROWS(name, from, to_, stream_, ...)                                                        \
+  static void name(line *l, uint64_t t, uint64_t end) {                                            \
+    for (; t < end; t++) {                                                                         \
+      enter(l, t);                                                                                 \
+      row_abreast(from, to_, stream_, (beside){__VA_ARGS__}, l, t);                                \
+      after_turn((beside){__VA_ARGS__}, l, t);                                                     \
+    }                                                                                              \
+  }
 #define LOOPS(name, from, to_, stream_)                                                            \
-  static void name##_three(passes *p, block_sums *sums, uint64_t n) {                              \
-    side_by_side(from, to_, stream_, (beside){.max = true, .scale = true}, p, sums, n);            \
-  }                                                                                                \
-  static void name##_max_exp(passes *p, block_sums *sums, uint64_t n) {                            \
-    side_by_side(from, to_, stream_, (beside){.max = true}, p, sums, n);                           \
-  }                                                                                                \
-  static void name##_exp_scale(passes *p, block_sums *sums, uint64_t n) {                          \
-    side_by_side(from, to_, stream_, (beside){.scale = true}, p, sums, n);                         \
-  }                                                                                                \
-  static void name##_max(passes *p, uint64_t j, uint64_t n) {                                      \
-    max_rest(from, p, j, n);                                                                       \
-  }                                                                                                \
-  static void name##_exp(passes *p, block_sums *sums, uint64_t j, uint64_t n) {                    \
-    exp_rest(from, p, sums, j, n);                                                                 \
-  }                                                                                                \
-  static void name##_scale(const passes *p, uint64_t j, uint64_t n) {                              \
-    scale_rest(to_, stream_, p, j, n);                                                             \
-  }                                                                                                \
+  ROWS(name##_three, from, to_, stream_, .max = true, .exp = true, .scale = true)                  \
+  ROWS(name##_max_exp, from, to_, stream_, .max = true, .exp = true)                               \
+  ROWS(name##_exp_scale, from, to_, stream_, .exp = true, .scale = true)                           \
+  ROWS(name##_max, from, to_, stream_, .max = true)                                                \
+  ROWS(name##_exp, from, to_, stream_, .exp = true)                                                \
+  ROWS(name##_scale, from, to_, stream_, .scale = true)                                            \
+  ROWS(name##_none, from, to_, stream_, .max = false)                                              \
   static const loops name = {                                                                      \
       to_,        stream_,    name##_three, name##_max_exp, name##_exp_scale,                      \
-      name##_max, name##_exp, name##_scale};
+      name##_max, name##_exp, name##_scale, name##_none};
 
 LOOPS(f32, SP_F32, SP_F32, false)
 LOOPS(f16, SP_F16, SP_F16, false)
