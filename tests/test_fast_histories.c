@@ -265,9 +265,14 @@ static bool canonical(world *w, uint64_t length, uint64_t f, uint64_t first_new)
   return true;
 }
 
+/* A stream without slots has no memory. */
+static bool same_bytes(const void *a, const void *b, size_t bytes) {
+  return bytes == 0 || memcmp(a, b, bytes) == 0;
+}
+
 static bool same_stream(const sp_fast_stream *a, const sp_fast_stream *b) {
   return a->ring.n_seen == b->ring.n_seen && a->ring.floor == b->ring.floor &&
-         memcmp(a->k, b->k, bytes_k(a)) == 0 && memcmp(a->v, b->v, bytes_v(a)) == 0;
+         same_bytes(a->k, b->k, bytes_k(a)) && same_bytes(a->v, b->v, bytes_v(a));
 }
 
 /* What was loaded and operated on is now the state of (length, F): the same as before, or a new one
