@@ -42,6 +42,9 @@ bool sp_fuzz_decodes_to(const sp_case *c, const uint8_t *data, size_t size);
 size_t sp_fuzz_work(const sp_case *c);
 bool sp_fuzz_affordable(const sp_case *c);
 
+/* So many rows of that length in one call of softmax, which is dear and rare. */
+bool sp_fuzz_is_block(size_t n_rows, size_t n);
+
 /* ---- shared by both directions (fuzz/tail.c) ---- */
 
 /* The arrays of a case in the order of the input, by role. Absent ones have no bits. */

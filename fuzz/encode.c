@@ -55,7 +55,8 @@ static uint16_t flags_of(const sp_case *c) {
 static bool sizes_fit(const sp_case *c) {
   return sp_fuzz_affordable(c) && sp_fuzz_size(sp_fuzz_size_code(c->n_kv)) == c->n_kv &&
          c->n_q <= SP_FUZZ_LARGE_N && c->n_kv_heads <= 4 && c->n_heads <= 8 * c->n_kv_heads &&
-         c->n_batch <= 4 && c->d_head <= SP_FUZZ_LARGE_D && c->d_value <= SP_FUZZ_LARGE_D;
+         c->n_batch <= 4 && sp_fuzz_dim(sp_fuzz_dim_code(c->d_head)) == c->d_head &&
+         sp_fuzz_dim(sp_fuzz_dim_code(c->d_value)) == c->d_value;
 }
 
 static void describe_sizes(encoder *e) {

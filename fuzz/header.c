@@ -102,11 +102,20 @@ uint16_t sp_fuzz_size_code(size_t n) {
   return (uint16_t)(HUGE_CODE + (steps < 7 ? steps : 7));
 }
 
+static const size_t model_dims[SP_FUZZ_MODEL_DIMS] = {64, 96, 128, 256};
+enum { MODEL_DIM_CODE = 256 - SP_FUZZ_MODEL_DIMS };
+
 size_t sp_fuzz_dim(uint8_t code) {
   if (code < LARGE_DIM_CODE) return 1u + code % SP_FUZZ_SMALL_D;
-  return 1u + (size_t)(code - LARGE_DIM_CODE) % SP_FUZZ_LARGE_D;
+  if (code >= MODEL_DIM_CODE) return model_dims[code - MODEL_DIM_CODE];
+  return SP_FUZZ_LARGE_D + 1u + code - MODEL_DIM_CODE;
 }
 
 uint8_t sp_fuzz_dim_code(size_t d) {
-  return (uint8_t)(d <= SP_FUZZ_SMALL_D ? d - 1 : LARGE_DIM_CODE + d - 1);
+  size_t model = SP_FUZZ_MODEL_DIMS;
+  if (d <= SP_FUZZ_SMALL_D) return (uint8_t)(d - 1);
+  while (model > 0 && d < model_dims[model - 1]) model--;
+  if (model > 0) return (uint8_t)(MODEL_DIM_CODE + model - 1);
+  return (uint8_t)(MODEL_DIM_CODE + (d < SP_FUZZ_LARGE_D ? d : SP_FUZZ_LARGE_D) - SP_FUZZ_LARGE_D -
+                   1);
 }

@@ -58,9 +58,9 @@ enum { SP_FUZZ_SMALL_N = 64, SP_FUZZ_LARGE_N = 300, SP_FUZZ_HUGE_N = 32764 };
 size_t sp_fuzz_size(uint16_t code);
 uint16_t sp_fuzz_size_code(size_t n); /* the nearest size that has a code */
 
-/* The same for head dimensions, 1 to 48. */
-enum { SP_FUZZ_SMALL_D = 16, SP_FUZZ_LARGE_D = 48 };
+/* The same for head dimensions: 1 to 48, and in the last four codes some that models have. */
+enum { SP_FUZZ_SMALL_D = 16, SP_FUZZ_LARGE_D = 48, SP_FUZZ_MODEL_DIMS = 4 };
 size_t sp_fuzz_dim(uint8_t code);
-uint8_t sp_fuzz_dim_code(size_t d); /* precondition: 1 <= d <= SP_FUZZ_LARGE_D */
+uint8_t sp_fuzz_dim_code(size_t d); /* the nearest below that has a code; precondition: 1 <= d */
 
 #endif

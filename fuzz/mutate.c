@@ -4,13 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Long rows are rare on purpose: most of their children are short. */
+/* Long rows, blocks of rows and wide heads are rare on purpose: most of their children are small. */
 static void shorten(uint8_t *data, size_t size, sp_rng *rng) {
   sp_fuzz_header h;
   if (size < SP_FUZZ_HEADER_BYTES) return;
   sp_fuzz_header_read(&h, data, size);
-  if (sp_fuzz_size(h.n_kv) < SP_FUZZ_HUGE_N || sp_rng_one_in(rng, 64)) return;
-  h.n_kv = sp_fuzz_size_code(sp_rng_below(rng, SP_FUZZ_LARGE_N));
+  bool huge = sp_fuzz_size(h.n_kv) >= SP_FUZZ_HUGE_N;
+  if (huge && !sp_rng_one_in(rng, 64))
+    h.n_kv = sp_fuzz_size_code(sp_rng_below(rng, SP_FUZZ_LARGE_N));
+  bool block = sp_fuzz_is_block(sp_fuzz_size(h.n_q) + 1, sp_fuzz_size(h.n_kv));
+  if (block && !huge && !sp_rng_one_in(rng, 16)) h.n_q = sp_fuzz_size_code(sp_rng_below(rng, 16));
+  bool wide = sp_fuzz_dim(h.d_head) > SP_FUZZ_LARGE_D;
+  if (wide && !sp_rng_one_in(rng, 8)) h.d_head = sp_fuzz_dim_code(1 + sp_rng_below(rng, 48));
   sp_fuzz_header_write(&h, data);
 }
 

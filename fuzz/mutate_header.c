@@ -65,11 +65,22 @@ static void change_heads(sp_fuzz_header *h, sp_rng *rng) {
   h->group = (uint8_t)sp_rng_below(rng, 4);
 }
 
+static uint8_t some_dim(sp_rng *rng) {
+  if (sp_rng_one_in(rng, 16)) return (uint8_t)(255 - sp_rng_below(rng, SP_FUZZ_MODEL_DIMS));
+  return sp_fuzz_dim_code(1 + sp_rng_below(rng, sp_rng_one_in(rng, 4) ? SP_FUZZ_LARGE_D : 17));
+}
+
 static void change_dims(sp_fuzz_header *h, sp_rng *rng) {
-  h->d_head = sp_fuzz_dim_code(1 + sp_rng_below(rng, sp_rng_one_in(rng, 4) ? 48 : 17));
-  h->d_value = h->d_head;
-  if (sp_rng_one_in(rng, 2))
-    h->d_value = sp_fuzz_dim_code(1 + sp_rng_below(rng, sp_rng_one_in(rng, 4) ? 48 : 17));
+  h->d_head = some_dim(rng);
+  h->d_value = sp_rng_one_in(rng, 2) ? h->d_head : some_dim(rng);
+}
+
+/* About as many queries as keys, or enough long rows to fill a block of them. */
+static void change_rows(sp_fuzz_header *h, sp_rng *rng) {
+  h->n_q = near_size(h->n_kv, rng);
+  if (h->op % 3 != 0 || !sp_rng_one_in(rng, 8)) return;
+  h->n_q = sp_fuzz_size_code(15 + sp_rng_below(rng, 36));
+  h->n_kv = sp_fuzz_size_code(128 + 128 * sp_rng_below(rng, 2) + sp_rng_below(rng, 3));
 }
 
 static void change_layout(sp_fuzz_header *h, sp_rng *rng) {
@@ -105,7 +116,7 @@ void sp_fuzz_mutate_header(sp_fuzz_header *h, sp_rng *rng) {
     h->n_q = sp_fuzz_size_code(sp_rng_below(rng, 6));
     break;
   case 3:
-    h->n_q = near_size(h->n_kv, rng); /* about as many queries as keys */
+    change_rows(h, rng);
     break;
   case 4:
   case 5:

@@ -146,6 +146,35 @@ START_TEST(mutants_are_legal_and_differ) {
 }
 END_TEST
 
+/* Shapes that a kernel's main loop needs come up, though rarely: blocks of long rows, heads as wide as
+ * a model's, rows past 2^15. */
+START_TEST(dear_shapes_come_up) {
+  static uint8_t data[MAX_BYTES];
+  enum { TRIES = 20000 };
+  const sp_fuzz_offer all = sp_fuzz_offer_all();
+  size_t n_blocks = 0, n_wide = 0, n_huge = 0;
+  sp_rng rng;
+  sp_rng_init(&rng, 1, "dear-shapes", 0, 0);
+  for (int i = 0; i < TRIES; i++) {
+    sp_fuzz_header h;
+    size_t size = SP_FUZZ_HEADER_BYTES;
+    if (i % 10 == 0) memset(data, 0, sizeof data);
+    data[0] = (uint8_t)(i / 10 % SP_N_OPS);
+    size = sp_fuzz_mutate(data, size, SP_FUZZ_HEADER_BYTES, all.ops, sp_rng_next(&rng));
+    ck_assert(size > 0);
+    sp_fuzz_header_read(&h, data, size);
+    size_t n = sp_fuzz_size(h.n_kv);
+    n_huge += n >= SP_FUZZ_HUGE_N;
+    n_blocks += h.op == 0 && n < SP_FUZZ_HUGE_N && sp_fuzz_is_block(sp_fuzz_size(h.n_q) + 1, n);
+    n_wide += h.op > 0 && sp_fuzz_dim(h.d_head) > SP_FUZZ_LARGE_D;
+  }
+  ck_assert_msg(n_blocks > 0 && n_wide > 0 && n_huge > 0, "%zu, %zu, %zu", n_blocks, n_wide,
+                n_huge);
+  ck_assert_msg(n_blocks < TRIES / 50 && n_wide < TRIES / 20 && n_huge < TRIES / 50,
+                "%zu, %zu, %zu", n_blocks, n_wide, n_huge);
+}
+END_TEST
+
 /* Folding is done once, whoever reads the bytes again. */
 START_TEST(folding_twice_changes_nothing) {
   static const sp_dtype types[] = {SP_F32, SP_F64, SP_F16, SP_BF16};
@@ -175,6 +204,7 @@ Suite *suite_fuzz_decode(void) {
   add(suite, "CT-3", cases_come_back);
   add(suite, "CT-3", inputs_may_end_early);
   add(suite, "CT-3", mutants_are_legal_and_differ);
+  add(suite, "CT-3", dear_shapes_come_up);
   add(suite, "NU-4", folding_twice_changes_nothing);
   return suite;
 }
