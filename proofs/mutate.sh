@@ -92,14 +92,17 @@ coq eviction-too-eager cache/Eviction cache/Eviction Spec.v 's/length (recent c)
 
 echo 'theorems'
 coq perturbation-too-small math/Perturb math/Perturb math/Perturb.v 's/tv r <= tanh (e \/ 2)/tv r <= tanh (e \/ 3)/'
-coq free-rescale bound/Model bound/Model bound/Model.v "s/computed m' ks (S h) (S r) (S g) true false/computed m' ks (S h) r (S g) true false/"
+coq free-rescale bound/Model bound/Model bound/Model.v "s/computed m' ks (i + (w + x)) (g + y) true false/computed m' ks (i + x) (g + y) true false/"
 coq weakened-hypothesis bound/Model bound/Model bound/Model.v 's|2 \* eta c + eta_p c <= 1/16|2 * eta c + eta_p c <= 16|'
 coq one-exp-error-forgotten bound/Row bound/Row bound/Row.v 's/d + dbar + 2 \* eps c + H/d + dbar + eps c + H/'
 coq underflow-forgotten bound/Row bound/Row bound/Row.v 's/+ u_p c + K\.$/+ u_p c./'
 coq formula-not-the-bound bound/Formula bound/Formula bound/Formula.v 's/mul o (integer 6) u/mul o (integer 5) u/'
 coq enclosure-by-another-step bound/Enclose bound/Enclose bound/Enclose.v 's/(I.exp bits) (I.ln bits) I.abs/(I.ln bits) (I.exp bits) I.abs/'
-coq fused-rescale-uncounted float/Fast float/Fast float/Fast.v 's/(S (Nat.max (S ha) hb)) (Nat.max (S ra) rb)/(S (Nat.max ha hb)) (Nat.max (S ra) rb)/'
-coq rescales-uncounted bound/Classes bound/Classes bound/Classes.v 's/base_height w n + 3 \* T\./base_height w n + T./'
+coq fused-rescale-uncounted float/Fast float/Fast float/Fast.v 's/(Nat.max ha hb) (S (Nat.max ja jb)) (S ga + gb)/(Nat.max ha hb) (Nat.max ja jb) (S ga + gb)/'
+coq rescales-uncounted bound/Classes bound/Classes bound/Constants.v 's/RESCALE : nat := 3/RESCALE : nat := 1/'
+coq flushed-values-forgotten bound/Formula bound/Formula bound/Formula.v 's/size o (num o (e_flushed e))/size o (integer 0)/'
+coq logarithm-too-exact bound/Lse bound/Lse bound/Lse.v 's/Rabs d1 <= 2 \* (k \* u)/Rabs d1 <= 3 * (k * u)/'
+coq another-class-judged float/Certified float/Certified bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'
 
 echo 'the exponential'
 coq coefficient-one-ulp float/ExpPoly float/ExpPoly float/ExpConstants.v 's/(8388607, -24)/(8388606, -24)/'

@@ -15,6 +15,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "e40d62a4a08307d52f2c9ba21943ebd02e0945607540b68d99a4ba249abc355c"
+#define SP_PROVED_CLAIMS_SHA256 "490c1fcc521599bc3e5baedc41a92b467fb11583abfca68834d052ad9922a04b"
 
 #endif

@@ -1,5 +1,5 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
-(** The formula of bound/Formula.v over intervals of 160 bits: whatever it returns encloses the bound.
+(** The formula of bound/Formula.v over intervals of 128 bits: whatever it returns encloses the bound.
     Extracted, it is what the judge's C is compared with. proves: NU-7 *)
 From Coq Require Import Reals Lra Lia ZArith List Bool.
 From Interval Require Import Specific_ops Float_full Interval Xreal Basic.
@@ -9,7 +9,7 @@ Open Scope R_scope.
 
 Module I := FloatIntervalFull SZ.
 
-Definition bits : SZ.precision := 160%Z.
+Definition bits : SZ.precision := 128%Z.
 Definition interval_num (d : dyadic) : I.type :=
   I.mul bits (I.fromZ bits (fst d)) (I.power_int bits (I.fromZ bits 2) (snd d)).
 Definition intervals : arith I.type :=

@@ -13,15 +13,16 @@ Hypothesis Hc : sane c.
 Hypothesis eta_order : eta c <= eta_s c.
 
 (** A row: the terms of the denominator (the sink logit is one of them), computed against [m] with
-    the result [l]. [H] is the class's allowance for the roundings of a sum, [events] its count of
-    underflows (3N + T), [norm] its allowance for the normalisation. *)
-Variables (m : R) (kd : list term) (h r g : nat) (open : bool) (l : R).
-Variables (H norm T : R) (delta : term -> R).
-Hypothesis den : computed c m kd h r g open true l.
+    the result [l]. [H] is the class's allowance for the roundings of a sum, [N] and [T] are its counts
+    of keys, absent or not, and of rescales, [norm] its allowance for the normalisation. *)
+Variables (m : R) (kd : list term) (i g : R) (open : bool) (l : R).
+Variables (H norm N T : R) (delta : term -> R).
+Hypothesis den : computed c m kd i g open true l.
 Hypothesis ones : forall k, In k kd -> value_of k = 1.
-Hypothesis depth : inflation c h r <= H.
+Hypothesis keys : INR (length kd) <= N.
+Hypothesis depth : i <= H.
 Hypothesis deltas : forall k, In k kd -> argument c m k <= delta k.
-Hypothesis products : INR g <= INR (length kd) + T.
+Hypothesis products : g <= (N + T) * eta_s c.
 Hypothesis norm_nonneg : 0 <= norm.
 Hypothesis T_nonneg : 0 <= T.
 
@@ -29,22 +30,23 @@ Definition mass_total : R := sum (map (fun k => exp (logit_of k)) kd).
 Definition p (x : R) : R := exp x / mass_total.
 Definition dbar : R := ln (sum (map (fun k => p (logit_of k) * exp (delta k)) kd)).
 Definition lambda : R := eps c + 2 * H + 2 * u_p c + norm.
-Definition events : R := 3 * INR (length kd) + T.
-Definition kappa : R := (events * eta_s c + INR (length kd) * eta_p c) * exp lambda.
+Definition events : R := 3 * N + T.
+Definition kappa : R := (events * eta_s c + N * eta_p c) * exp lambda.
 Definition K : R := kappa / (1 - kappa).
 Definition theta (d : R) : R := d + dbar + 2 * eps c + H + norm + u_p c + K.
 
 Hypothesis underflow_is_small : kappa < 1.
 
-Local Notation N := (INR (length kd)).
-
 Lemma H_nonneg : 0 <= H.
-Proof. pose proof (inflation_nonneg c Hc h r); lra. Qed.
+Proof. destruct (computed_nonneg c _ _ _ _ _ _ _ den); lra. Qed.
+
+Lemma N_nonneg : 0 <= N.
+Proof. pose proof (pos_INR (length kd)); lra. Qed.
 
 Lemma kappa_nonneg : 0 <= kappa.
 Proof.
   destruct Hc as (? & ? & ? & ? & ? & ? & ? & ?); unfold kappa, events.
-  pose proof (pos_INR (length kd)); apply Rmult_le_pos; [|left; apply exp_pos].
+  pose proof N_nonneg; apply Rmult_le_pos; [|left; apply exp_pos].
   apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra.
 Qed.
 
@@ -53,8 +55,8 @@ Proof. pose proof kappa_nonneg; apply Rmult_le_pos; [lra | left; apply Rinv_0_lt
 
 Lemma kd_nonempty : kd <> [].
 Proof.
-  intro E; destruct (NU7_backward c Hc _ _ _ _ _ _ _ _ den) as (ts & _ & _ & A).
-  destruct (A eq_refl) as (kt & i & _); rewrite E in i; destruct i.
+  intro E; destruct (NU7_backward c Hc _ _ _ _ _ _ _ den) as (ts & _ & _ & A).
+  destruct (A eq_refl) as (kt & ik & _); rewrite E in ik; destruct ik.
 Qed.
 
 Lemma mass_total_pos : 0 < mass_total.
@@ -92,7 +94,7 @@ Proof.
     by (intro; apply Rmult_lt_0_compat; auto using p_pos, exp_pos).
   assert (I : exists k, In k kd).
   { pose proof kd_nonempty; destruct kd as [|k ks]; [easy | exists k; now left]. }
-  destruct I as [k i]; apply exp_ln, Rlt_le_trans with (1 := P k).
+  destruct I as [k ik]; apply exp_ln, Rlt_le_trans with (1 := P k).
   apply (sum_map_in_le (fun k => p (logit_of k) * exp (delta k))); auto; intros; left; apply P.
 Qed.
 
@@ -127,14 +129,14 @@ Proof.
   { clear; intros f ks; induction ks as [|k ks IH]; intros [|t us] Hl; try discriminate; [reflexivity|].
     cbn [combine map fst]; rewrite !sum_cons, IH by (injection Hl; auto); reflexivity. }
   assert (In2 : forall kt, In kt (combine kd ts) -> Rabs (fst (snd kt)) <= delta (fst kt) + A).
-  { clear -F; induction F as [|k t ks ts Hk Fs IH]; [easy|]; intros kt [<- | i]; auto. }
+  { clear -F; induction F as [|k t ks ts Hk Fs IH]; [easy|]; intros kt [<- | ik]; auto. }
   pose proof S_m_pos as PS; rewrite E; split; (apply Rmult_le_compat_l; [lra|]).
   - apply Rle_trans with (exp (sum (map (fun kt : term * (R * R) => q (fst kt) * fst (snd kt)) (combine kd ts)))).
     + apply exp_mono.
       apply Rle_trans with (sum (map (fun kt : term * (R * R) => -1 * (q (fst kt) * delta (fst kt) + A * q (fst kt))) (combine kd ts))).
       * rewrite sum_map_mult, (M (fun k => q k * delta k + A * q k)), sum_map_plus, sum_map_mult by auto.
         unfold q; rewrite p_sum; pose proof mean_delta_le_dbar; lra.
-      * apply sum_map_le; intros kt i; specialize (In2 kt i); apply Rabs_between in In2.
+      * apply sum_map_le; intros kt ik; specialize (In2 kt ik); apply Rabs_between in In2.
         pose proof (p_pos (logit_of (fst kt))); unfold q.
         replace (-1 * (p (logit_of (fst kt)) * delta (fst kt) + A * p (logit_of (fst kt))))
           with (p (logit_of (fst kt)) * - (delta (fst kt) + A)) by ring.
@@ -144,7 +146,7 @@ Proof.
       * rewrite (M q) by auto; apply p_sum.
   - rewrite exp_plus, exp_dbar, Rmult_comm, <- sum_map_mult.
     rewrite <- (M (fun k => exp A * (p (logit_of k) * exp (delta k))) kd ts) by auto.
-    apply sum_map_le; intros kt i; specialize (In2 kt i); apply Rabs_between in In2.
+    apply sum_map_le; intros kt ik; specialize (In2 kt ik); apply Rabs_between in In2.
     replace (exp A * (p (logit_of (fst kt)) * exp (delta (fst kt))))
       with (q (fst kt) * exp (delta (fst kt) + A)) by (rewrite exp_plus; unfold q; ring).
     apply Rmult_le_compat_l; [left; apply p_pos | apply exp_mono; lra].
@@ -155,9 +157,9 @@ Qed.
 Definition sum_error : R := dbar + eps c + H + u_p c + K.
 
 Lemma total_share_distance (ks : list term) ts :
-  Forall2 (kept c m h r open) ks ts ->
+  Forall2 (kept c m i open) ks ts ->
   Rabs (total ks ts - sum (map (fun kt => share m (fst kt) (fst (snd kt)) * value_of (fst kt)) (combine ks ts)))
-  <= lost c h r * sum (map (fun k => Rabs (value_of k)) ks).
+  <= lost c i * sum (map (fun k => Rabs (value_of k)) ks).
 Proof.
   induction 1 as [|k [t w] ks ts (_ & _ & D & _) F IH]; cbn [combine map].
   - unfold total; cbn [combine map]; rewrite !sum_nil, Rminus_0_r, Rabs_R0, Rmult_0_r; lra.
@@ -168,7 +170,7 @@ Proof.
     apply Rplus_le_compat; [apply Rmult_le_compat_r; [apply Rabs_pos | exact D] | exact IH].
 Qed.
 
-Lemma lost_H : lost c h r <= (2 * eta c + eta_p c) * exp (u_p c + H).
+Lemma lost_H : lost c i <= (2 * eta c + eta_p c) * exp (u_p c + H).
 Proof.
   destruct Hc as (? & ? & ? & ? & ? & ? & ? & ?); apply Rmult_le_compat_l; [lra|]; apply exp_mono; lra.
 Qed.
@@ -178,8 +180,8 @@ Theorem NU7_denominator :
   near sum_error l S_m /\ exp (- (eps c + u_p c + H + K)) <= l.
 Proof.
   pose proof Hc as (Hu & He & Hd & Hp & Hn & Hnp & Hns & Hs).
-  destruct (NU7_backward c Hc _ _ _ _ _ _ _ _ den) as (ts & Kp & E & A).
-  destruct (A eq_refl) as (kt & i & Ak); clear A.
+  destruct (NU7_backward c Hc _ _ _ _ _ _ _ den) as (ts & Kp & E & A).
+  destruct (A eq_refl) as (kt & ik & Ak); clear A.
   set (B := sum (map (fun kt => share m (fst kt) (fst (snd kt))) (combine kd ts))).
   pose proof H_nonneg; pose proof kappa_nonneg; pose proof K_nonneg.
   assert (Bp : exp (- (eps c + u_p c + H)) <= B).
@@ -189,30 +191,30 @@ Proof.
       intros; left; apply Rmult_lt_0_compat; apply exp_pos. }
   assert (BP : 0 < B) by (pose proof (exp_pos (- (eps c + u_p c + H))); lra).
   assert (D : Rabs (l - B) <= kappa * B).
-  { assert (TB : Rabs (total kd ts - B) <= lost c h r * N).
-    { assert (Q := total_share_distance kd ts Kp).
+  { assert (TB : Rabs (total kd ts - B) <= lost c i * N).
+    { apply Rle_trans with (lost c i * INR (length kd)).
+      2:{ apply Rmult_le_compat_l; [|exact keys]; unfold lost; apply Rmult_le_pos; [lra | left; apply exp_pos]. }
+      assert (Q := total_share_distance kd ts Kp).
       rewrite (sum_map_ext (fun kt : term * (R * R) => share m (fst kt) (fst (snd kt)) * value_of (fst kt))
         (fun kt => share m (fst kt) (fst (snd kt)))) in Q.
       - fold B in Q; rewrite (sum_map_ext (fun k => Rabs (value_of k)) (fun _ => 1)) in Q.
         + rewrite sum_map_const, Rmult_1_r in Q; exact Q.
-        + intros k ik; rewrite (ones k ik); apply Rabs_R1.
-      - intros [k t] ik; apply in_combine_l in ik; cbn; rewrite (ones k ik); ring. }
+        + intros k iz; rewrite (ones k iz); apply Rabs_R1.
+      - intros [k t] iz; apply in_combine_l in iz; cbn; rewrite (ones k iz); ring. }
     replace (l - B) with ((l - total kd ts) + (total kd ts - B)) by ring.
     apply Rle_trans with (1 := Rabs_triang _ _).
-    assert (U : exp (inflation c h r) <= exp (u_p c + H)) by (apply exp_mono; lra).
+    assert (U : exp i <= exp (u_p c + H)) by (apply exp_mono; lra).
+    destruct (computed_nonneg c _ _ _ _ _ _ _ den) as (Ip & Gp); pose proof N_nonneg as Np.
     apply Rle_trans with ((N + T) * eta_s c * exp (u_p c + H) + (2 * eta c + eta_p c) * exp (u_p c + H) * N).
     - apply Rplus_le_compat.
-      + apply Rle_trans with (1 := E); apply Rmult_le_compat; auto; try (left; apply exp_pos).
-        * apply Rmult_le_pos; auto using pos_INR.
-        * apply Rmult_le_compat_r; auto.
-      + apply Rle_trans with (1 := TB); apply Rmult_le_compat_r; auto using pos_INR, lost_H.
+      + apply Rle_trans with (1 := E); apply Rmult_le_compat; auto; left; apply exp_pos.
+      + apply Rle_trans with (1 := TB); apply Rmult_le_compat_r; auto using lost_H.
     - apply Rle_trans with ((events * eta_s c + N * eta_p c) * exp (u_p c + H)).
       + replace ((N + T) * eta_s c * exp (u_p c + H) + (2 * eta c + eta_p c) * exp (u_p c + H) * N)
           with (((N + T) * eta_s c + (2 * eta c + eta_p c) * N) * exp (u_p c + H)) by ring.
-        apply Rmult_le_compat_r; [left; apply exp_pos|]; unfold events.
-        pose proof (pos_INR (length kd)); nra.
+        apply Rmult_le_compat_r; [left; apply exp_pos|]; unfold events; nra.
       + assert (Pe : 0 <= events * eta_s c + N * eta_p c).
-        { pose proof (pos_INR (length kd)); unfold events; apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
+        { unfold events; apply Rplus_le_le_0_compat; apply Rmult_le_pos; lra. }
         unfold kappa; rewrite Rmult_assoc; apply Rmult_le_compat_l; auto.
         apply Rle_trans with (exp lambda * exp (- (eps c + u_p c + H))).
         * rewrite <- exp_plus; apply exp_mono; unfold lambda; lra.
@@ -229,10 +231,10 @@ Proof.
   - unfold sum_error.
     replace (dbar + eps c + H + u_p c + K) with (K + (dbar + (eps c + u_p c + H))) by ring.
     apply near_trans with (1 := NB); apply perturbed_sum; [lra|].
-    clear -Kp deltas depth; pose proof (fun k i => deltas k i) as Hdl; clear deltas.
+    clear -Kp deltas depth; pose proof (fun k ik => deltas k ik) as Hdl; clear deltas.
     induction Kp as [|k t ks ts (A & _) F IH]; constructor.
     + unfold cost in A; specialize (Hdl k (or_introl eq_refl)); lra.
-    + apply IH; intros k' i; apply Hdl; now right.
+    + apply IH; intros k' ik; apply Hdl; now right.
   - destruct NB as [L _]; apply Rle_trans with (2 := L).
     apply Rle_trans with (exp (- (eps c + u_p c + H)) * exp (- K)).
     + rewrite <- exp_plus; right; f_equal; ring.
@@ -318,165 +320,6 @@ Proof.
   apply Rabs_le; lra.
 Qed.
 
-(** With the rounding of the reference, the logarithm (2 units), the sum and what may underflow:
-    the lse part of NU-7 in base e. [a] is the error of the reference, [mu] the exact one. *)
-Theorem NU7_lse (mu a d0 d1 d2 e : R) : 0 <= a -> Rabs (m - mu) <= a -> mu <= ln mass_total ->
-  Rabs d0 <= u' c -> Rabs d1 <= 2 * u' c -> Rabs d2 <= u' c -> Rabs e <= 2 * eta c ->
-  let y := (m * (1 + d0) + ln l * (1 + d1)) * (1 + d2) + e in
-  let L := ln mass_total in let Lambda := L - mu in
-  Rabs (y - L) <= sum_error
-    + u' c * exp (6 * u' c) * (2 * (Lambda + sum_error + a) + (Rabs L + sum_error) + (Rabs mu + a))
-    + 2 * eta c.
-Proof.
-  intros Ha Hm Hmu H0 H1 H2 He y L Lambda; pose proof NU7_lse_core as Core; fold L in Core, Hmu.
-  destruct Hc as (Hu & _); set (U := u' c) in *.
-  assert (SE : 0 <= sum_error) by (pose proof (Rabs_pos (m + ln l - L)); lra).
-  assert (Am : Rabs m <= Rabs mu + a).
-  { pose proof (Rabs_triang mu (m - mu)) as Q; replace (mu + (m - mu)) with m in Q by ring; lra. }
-  assert (Al : Rabs (ln l) <= Lambda + sum_error + a).
-  { unfold Lambda; apply Rabs_between in Core; apply Rabs_between in Hm; apply Rabs_le; lra. }
-  assert (Aml : Rabs (m + ln l) <= Rabs L + sum_error).
-  { replace (m + ln l) with (L + (m + ln l - L)) by ring; apply Rle_trans with (1 := Rabs_triang _ _); lra. }
-  assert (E6 : 1 + U <= exp (6 * U)) by (pose proof (exp_ineq1_le (6 * U)); lra).
-  replace (y - L) with ((m + ln l - L) + ((m * d0 + ln l * d1) * (1 + d2) + (m + ln l) * d2) + e)
-    by (unfold y; ring).
-  apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat; auto.
-  apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat; auto.
-  apply Rle_trans with (1 := Rabs_triang _ _).
-  assert (D2 : Rabs (1 + d2) <= 1 + U).
-  { apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rabs_R1; lra. }
-  assert (P1 : Rabs (m * d0 + ln l * d1) <= (Rabs mu + a) * U + (Lambda + sum_error + a) * (2 * U)).
-  { apply Rle_trans with (1 := Rabs_triang _ _); rewrite !Rabs_mult.
-    apply Rplus_le_compat; apply Rmult_le_compat; auto using Rabs_pos. }
-  set (X := (Rabs mu + a) * U + (Lambda + sum_error + a) * (2 * U)) in *.
-  assert (P2 : Rabs ((m + ln l) * d2) <= (Rabs L + sum_error) * U).
-  { rewrite Rabs_mult; apply Rmult_le_compat; auto using Rabs_pos. }
-  assert (Y : 0 <= (Rabs L + sum_error) * U) by (pose proof (Rabs_pos L); apply Rmult_le_pos; lra).
-  assert (XP : 0 <= X) by (pose proof (Rabs_pos (m * d0 + ln l * d1)); lra).
-  rewrite Rabs_mult.
-  apply Rle_trans with (X * exp (6 * U) + (Rabs L + sum_error) * U * exp (6 * U)).
-  - apply Rplus_le_compat.
-    + apply Rmult_le_compat; auto using Rabs_pos; lra.
-    + apply Rle_trans with (1 := P2); rewrite <- (Rmult_1_r ((Rabs L + sum_error) * U)) at 1.
-      apply Rmult_le_compat_l; lra.
-  - unfold X; right; ring.
-Qed.
-
-(** ** Outputs *)
-
-(** [NU7_output]: the numerator may be summed in any other way; [u_p] is paid in it once more. The
-    terms of the numerator carry the values, their deltas what rounding the values costs. *)
-Variables (kn : list term) (h' r' g' : nat) (open' anchored' : bool) (n : R).
-Hypothesis num : computed c m kn h' r' g' open' anchored' n.
-Hypothesis num_depth : inflation c h' r' <= H.
-Hypothesis num_deltas : forall k, In k kn -> argument c m k <= delta k.
-Hypothesis num_products : INR g' <= INR (length kd) + T.
-
-Definition tau (d : R) : R := theta d + u_p c + H.
-Definition exact_out : R := sum (map (fun k => p (logit_of k) * value_of k) kn).
-Definition output_error : R :=
-  sum (map (fun k => p (logit_of k) * Rabs (value_of k) * (exp (tau (delta k)) - 1)) kn)
-  + exp (lambda + K) * ((2 * eta c + eta_p c) * sum (map (fun k => Rabs (value_of k)) kn)
-                        + (INR (length kd) + T) * eta_s c)
-  + 2 * eta c.
-
-Hypothesis deltas_nonneg : forall k, In k kn -> 0 <= delta k.
-
-Lemma lost_H' : lost c h' r' <= (2 * eta c + eta_p c) * exp (u_p c + H).
-Proof.
-  destruct Hc as (? & ? & ? & ? & ? & ? & ? & ?); apply Rmult_le_compat_l; [lra|]; apply exp_mono; lra.
-Qed.
-
-Lemma dbar_nonneg_theta k : In k kn -> 0 <= tau (delta k).
-Proof.
-  intro i; pose proof (deltas_nonneg k i); pose proof H_nonneg; pose proof K_nonneg.
-  destruct NU7_denominator as [[L U] _]; pose proof S_m_pos.
-  assert (0 <= sum_error).
-  { apply exp_le_inv'; rewrite exp_0.
-    assert (S_m * exp (- sum_error) <= S_m * exp sum_error) as Q by lra.
-    apply Rmult_le_reg_l in Q; auto.
-    rewrite exp_Ropp in Q; pose proof (exp_pos sum_error).
-    destruct (Rle_or_lt 1 (exp sum_error)) as [|Lt]; auto.
-    assert (1 < / exp sum_error) by (rewrite <- Rinv_1; apply Rinv_lt_contravar; lra); lra. }
-  unfold tau, theta; unfold sum_error in *; destruct Hc as (? & ? & ? & ? & ?); lra.
-Qed.
-
-Theorem NU7_output_in_interval gamma e : Rabs gamma <= norm -> Rabs e <= 2 * eta c ->
-  Rabs (n / l * exp gamma + e - exact_out) <= output_error.
-Proof.
-  intros Hg He; pose proof Hc as (Hu & Hep & Hd & Hp & Hn & Hnp & Hns & Hs).
-  destruct (NU7_backward c Hc _ _ _ _ _ _ _ _ num) as (ts & Kp & E & _).
-  pose proof l_pos as Pl; pose proof inv_l as Il; pose proof H_nonneg; pose proof K_nonneg.
-  set (q := / l * exp gamma).
-  assert (Pq : 0 < q) by (apply Rmult_lt_0_compat; [now apply Rinv_0_lt_compat | apply exp_pos]).
-  assert (Uq : q <= exp (eps c + u_p c + H + K) * exp norm).
-  { unfold q; apply Rmult_le_compat; auto; try (left; try apply exp_pos; now apply Rinv_0_lt_compat).
-    apply exp_mono; apply Rabs_between in Hg; lra. }
-  set (M := sum (map (fun kt => share m (fst kt) (fst (snd kt)) * value_of (fst kt)) (combine kn ts))).
-  assert (Main : Rabs (M * q - exact_out)
-     <= sum (map (fun k => p (logit_of k) * Rabs (value_of k) * (exp (tau (delta k)) - 1)) kn)).
-  { unfold M, exact_out; pose proof num_deltas as ND; pose proof dbar_nonneg_theta as TN.
-    clear E num num_deltas deltas_nonneg.
-    induction Kp as [|k [t w] ks ts' (A & _) F IH].
-    - cbn [combine map]; rewrite sum_nil, Rmult_0_l, Rminus_0_r, Rabs_R0; lra.
-    - cbn [combine map fst snd] in *; rewrite !sum_cons.
-      assert (IH' := IH (fun k' i => ND k' (or_intror i)) (fun k' i => TN k' (or_intror i))).
-      set (R1 := sum (map (fun kt => share m (fst kt) (fst (snd kt)) * value_of (fst kt)) (combine ks ts'))) in *.
-      replace ((share m k t * value_of k + R1) * q - (p (logit_of k) * value_of k + sum (map (fun k => p (logit_of k) * value_of k) ks)))
-        with ((share m k t * q - p (logit_of k)) * value_of k
-              + (R1 * q - sum (map (fun k => p (logit_of k) * value_of k) ks))) by ring.
-      apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat; [|apply IH'; auto].
-      rewrite Rabs_mult.
-      replace (p (logit_of k) * Rabs (value_of k) * (exp (tau (delta k)) - 1))
-        with (p (logit_of k) * (exp (tau (delta k)) - 1) * Rabs (value_of k)) by ring.
-      apply Rmult_le_compat_r; [apply Rabs_pos|].
-      apply near_abs; [apply TN; now left | left; apply p_pos|].
-      assert (Ht : Rabs t <= delta k + (eps c + u_p c + H)).
-      { unfold cost in A; specialize (ND k (or_introl eq_refl)); lra. }
-      pose proof (near_weight (logit_of k) t gamma (delta k) (eps c + u_p c + H) Ht Hg) as NW.
-      replace (delta k + (eps c + u_p c + H) + sum_error + norm) with (tau (delta k)) in NW
-        by (unfold tau, theta, sum_error; ring).
-      unfold share, q; unfold Rdiv in NW; rewrite <- Rmult_assoc; exact NW. }
-  assert (Rest : Rabs ((n - M) * q)
-     <= exp (lambda + K) * ((2 * eta c + eta_p c) * sum (map (fun k => Rabs (value_of k)) kn)
-                        + (INR (length kd) + T) * eta_s c)).
-  { rewrite Rabs_mult, (Rabs_pos_eq q) by lra.
-    assert (D : Rabs (n - M) <= exp (u_p c + H) *
-       ((2 * eta c + eta_p c) * sum (map (fun k => Rabs (value_of k)) kn) + (INR (length kd) + T) * eta_s c)).
-    { assert (TS : Rabs (total kn ts - M) <= lost c h' r' * sum (map (fun k => Rabs (value_of k)) kn)).
-      { unfold M; clear -Kp; induction Kp as [|k [t w] ks ts (_ & _ & D & _) F IH]; cbn [combine map].
-        - unfold total; cbn [combine map]; rewrite !sum_nil, Rminus_0_r, Rabs_R0, Rmult_0_r; lra.
-        - rewrite total_cons, !sum_cons; cbn [fst snd] in *.
-          replace (_ - _) with ((w - share m k t) * value_of k
-            + (total ks ts - sum (map (fun kt => share m (fst kt) (fst (snd kt)) * value_of (fst kt)) (combine ks ts)))) by ring.
-          apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rmult_plus_distr_l, Rabs_mult.
-          apply Rplus_le_compat; [apply Rmult_le_compat_r; [apply Rabs_pos | exact D] | exact IH]. }
-      replace (n - M) with ((n - total kn ts) + (total kn ts - M)) by ring.
-      apply Rle_trans with (1 := Rabs_triang _ _).
-      rewrite Rmult_plus_distr_l, Rplus_comm; apply Rplus_le_compat.
-      - apply Rle_trans with (1 := TS).
-        apply Rle_trans with ((2 * eta c + eta_p c) * exp (u_p c + H) * sum (map (fun k => Rabs (value_of k)) kn)).
-        + apply Rmult_le_compat_r; [apply sum_map_nonneg; intros; apply Rabs_pos | apply lost_H'].
-        + right; ring.
-      - apply Rle_trans with (1 := E); rewrite Rmult_comm; apply Rmult_le_compat.
-        + left; apply exp_pos.
-        + apply Rmult_le_pos; auto using pos_INR.
-        + apply exp_mono; lra.
-        + apply Rmult_le_compat_r; auto. }
-    set (X := (2 * eta c + eta_p c) * sum (map (fun k => Rabs (value_of k)) kn) + (INR (length kd) + T) * eta_s c) in *.
-    assert (PX : 0 <= X).
-    { unfold X; pose proof (pos_INR (length kd)); apply Rplus_le_le_0_compat; apply Rmult_le_pos; try lra.
-      apply sum_map_nonneg; intros; apply Rabs_pos. }
-    apply Rle_trans with (exp (u_p c + H) * X * (exp (eps c + u_p c + H + K) * exp norm)).
-    - apply Rmult_le_compat; auto using Rabs_pos; lra.
-    - replace (exp (u_p c + H) * X * (exp (eps c + u_p c + H + K) * exp norm))
-        with (exp (u_p c + H) * (exp (eps c + u_p c + H + K) * exp norm) * X) by ring.
-      rewrite <- !exp_plus; apply Rmult_le_compat_r; auto; apply exp_mono; unfold lambda; lra. }
-  replace (n / l * exp gamma + e - exact_out) with ((M * q - exact_out) + (n - M) * q + e)
-    by (unfold q; field; lra).
-  unfold output_error; apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat; auto.
-  apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat; auto.
-Qed.
 End Row.
 
 (** ** In the words of Spec.v *)
@@ -494,13 +337,3 @@ Qed.
 Theorem NU7_p_is_weight s kd (l : list R) x :
   Permutation (map logit_of kd) (sink_list s ++ l) -> p kd x = weight s l x.
 Proof. intro P; unfold p, weight; now rewrite (NU7_mass_is_Z s kd l P). Qed.
-
-Theorem NU7_exact_out_is_out s kd kn (ks : list (R * R)) :
-  Permutation (map logit_of kd) (sink_list s ++ map fst ks) ->
-  Permutation (map (fun k => (logit_of k, value_of k)) kn) ks ->
-  exact_out kd kn = out_of s ks.
-Proof.
-  intros P Q; unfold exact_out, out_of, out, weights; rewrite map_map, dot_map.
-  rewrite <- (sum_perm _ _ (Permutation_map (fun k => weight s (map fst ks) (fst k) * snd k) Q)), map_map.
-  apply sum_map_ext; intros k _; cbn [fst snd]; now rewrite (NU7_p_is_weight s kd _ _ P).
-Qed.

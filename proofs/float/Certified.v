@@ -1,10 +1,10 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
-(** The top theorem: a row that the fast path computes lies within the bound that the judge applies
-    for the class w-deep, with or without a sink logit, for every order in which its loops may sum.
-    proves: NU-7, AT-8, SM-4, AL-2 *)
+(** The top theorem: a row that the fast path computes lies within the bound that the judge evaluates
+    for the class w-deep, with or without a sink logit, for every order in which its loops may sum and
+    however often the maximum grows. proves: NU-7, AT-8, SM-4, AL-2 *)
 From Coq Require Import Reals Lra Lia ZArith List Bool Permutation.
 From Flocq Require Import Core Relative.
-From Sinkproof Require Import Spec Sums Near Model Row Classes ExpRound Exp Fast Dot Drift Merge.
+From Sinkproof Require Import Spec Sums Near Constants Model Row Output Classes Formula ExpRound Exp Fast Dot Drift Merge.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -39,7 +39,7 @@ Qed.
 Lemma last64 z : exists t e, Rabs t <= uu /\ Rabs e <= / 4 * least /\ rnd64 z = z * exp t + e.
 Proof.
   destruct (relative_error_N_FLT'_ex radix2 (-1074) 53 eq_refl (fun z => negb (Z.even z)) z) as (d & e & Hd & He & _ & E).
-  destruct (near_one d _ u64_small Hd) as (t & Ht & Et); exists t, e; repeat split; auto.
+  destruct (fine_one d _ u64_small Hd) as (t & Ht & Et); exists t, e; repeat split; try lra.
   - apply Rle_trans with (1 := He); rewrite <- least_is_least.
     apply Rle_trans with (bpow radix2 (-2 + -149)).
     + pose proof (bpow_ge_0 radix2 (-1074)).
@@ -66,105 +66,121 @@ Qed.
 
 (** ** The row *)
 
-(** [attention_row_certified]: [keys] are the exact logits and values of the row's visible keys (one
-    component), [s] its sink logit. [kd] are the terms of the denominator, the sink logit among them,
-    [kn] those of the numerator; a term's slack bounds the error of its computed logit (NU7_logit for
-    scaled dot products). Then the binary32 number that is written is within the bound of w-deep of
-    the exact output. *)
-Theorem attention_row_certified (s : option R) (keys : list (R * R)) m kd kn hd rd gd hn rn gn T od on an sd sn l n :
-  fast m kd hd rd gd od true sd l -> fast m kn hn rn gn on an sn n ->
-  Permutation (map logit_of kd) (sink_list s ++ map fst keys) ->
-  Permutation (map (fun k => (logit_of k, value_of k)) kn) keys ->
-  (forall k, In k kd -> value_of k = 1) -> (forall k, In k kn -> 0 <= slack k) ->
-  (hd <= base_height w_deep (length kd) + rd)%nat -> (hn <= base_height w_deep (length kd) + rn)%nat ->
-  (rd <= T)%nat -> (rn <= T)%nat -> (gd <= length kd + T)%nat -> (gn <= length kd + T)%nat ->
-  let H := allowance w_deep fast_costs (/ 16777216) (length kd) T in
-  kappa fast_costs kd H (3 * uu) (INR T) < 1 -> l <= bpow radix2 1000 ->
+(** Terms carry the errors of their logits. *)
+Lemma fast_terms m ks h j g o a single v : fast m ks h j g o a single v ->
+  forall k, In k ks -> Rabs (seen k - logit_of k) <= slack k.
+Proof.
+  induction 1 as [|m k x' t an Sh Hv Hk Hs Ha| |m k x' t ks h j g o a v Sh Fv Hk Hs C IH
+    |m k x' t ks h j g o a s v Sh Fv Hk Hs C IH| | |m s f an Hf Ha|]; intros q Q;
+    try (apply in_app_or in Q; destruct Q; auto; fail); try (now apply IHfast).
+  - destruct Q.
+  - destruct Q as [<- | []]; now rewrite Hk.
+  - destruct Q as [<- | Q]; [now rewrite Hk | now apply IH].
+  - destruct Q as [<- | Q]; [now rewrite Hk | now apply IH].
+  - destruct Q as [<- | []]; cbn; rewrite Rminus_eq_0, Rabs_R0; lra.
+Qed.
+
+(** How tall a sum may be in binary32 for the height of the class, with one rounding to spare for
+    whatever happens in binary64: 2^24 joins and rescales one after the other. *)
+Definition fits (N h j : nat) : Prop := (S h <= base_height w_deep N)%nat /\ INR j <= 16777216.
+
+Lemma fits_cost N h j : fits N h j -> fast_cost h j <= allowance w_deep fast_costs (/ 16777216) N 0.
+Proof.
+  intros [Hh Hj]; unfold allowance, height, fast_cost; rewrite Nat.mul_0_r, Nat.add_0_r; simpl (INR 0).
+  apply le_INR in Hh; rewrite S_INR in Hh; unfold fast_costs, f32_costs; cbn [u'].
+  assert (INR j * / 562949953421312 <= 16777216 * / 562949953421312) by (apply Rmult_le_compat_r; lra); nra.
+Qed.
+
+(** Error of the exponent of a term that lies [depth] below the maximum, from what the maximum should
+    be: the judge's delta. *)
+Definition judged (depth : term -> R) (a_max : R) (k : term) : R := uu * (depth k + slack k + a_max) + slack k.
+
+Section Certified.
+Variables (s : option R) (keys : list (R * R)) (m top a_max : R) (depth : term -> R) (kd kn : list term).
+Variables (hd jd gd hn jn gn N : nat) (od on an sd sn : bool) (l n : R).
+Let c := class_f32 w_deep N.
+Let C := costs_of c.
+
+(** [keys] are the exact logits and values of the row's visible keys (one component), [s] its sink
+    logit. [kd] are the terms of the denominator, the sink logit among them, [kn] those of the numerator;
+    a term's slack bounds the error of its computed logit (NU7_logit for scaled dot products). [N] is the
+    length of the row, masked keys counted or not. No sum of a tile is too tall, there are at most as many
+    rescales as keys, and the maximum [m] is within [a_max] of what it should be. *)
+Hypothesis sum_of_weights : fast m kd hd jd gd od true sd l.
+Hypothesis sum_of_values : fast m kn hn jn gn on an sn n.
+Hypothesis terms_of_row : Permutation (map logit_of kd) (sink_list s ++ map fst keys).
+Hypothesis values_of_row : Permutation (map (fun k => (logit_of k, value_of k)) kn) keys.
+Hypothesis ones : forall k, In k kd -> value_of k = 1.
+Hypothesis length_of_row : (length kd <= N)%nat.
+Hypothesis weights_fit : fits N hd jd /\ (gd <= N)%nat.
+Hypothesis values_fit : fits N hn jn /\ (gn <= 3 * N)%nat.
+Hypothesis maximum : Rabs (m - top) <= a_max.
+Hypothesis depths : forall k, In k kd \/ In k kn -> Rabs (top - logit_of k) <= depth k.
+Hypothesis underflow_is_small : kappa C (H_of c) (norm_of c) (INR N) 0 < 1.
+Hypothesis in_range : l <= bpow radix2 1000.
+
+Let Costs : C = fast_costs. Proof. apply class_f32_costs. Qed.
+Let Sane : sane fast_costs. Proof. apply f32_costs_sane. Qed.
+Let etas : eta fast_costs <= eta_s fast_costs. Proof. cbn; lra. Qed.
+Let norm_nonneg : 0 <= 3 * uu. Proof. lra. Qed.
+Let small : kappa fast_costs (allowance w_deep fast_costs (/ 16777216) N 0) (3 * uu) (INR N) (INR 0) < 1.
+Proof.
+  pose proof underflow_is_small as Q; rewrite Costs in Q; unfold c in Q.
+  rewrite class_f32_H, class_f32_norm in Q; exact Q.
+Qed.
+
+Lemma judged_covers k : In k kd \/ In k kn -> 0 <= judged depth a_max k /\ argument fast_costs m k <= judged depth a_max k.
+Proof.
+  intro Q; assert (S : Rabs (seen k - logit_of k) <= slack k).
+  { destruct Q as [Q | Q]; [exact (fast_terms _ _ _ _ _ _ _ _ _ sum_of_weights k Q) | exact (fast_terms _ _ _ _ _ _ _ _ _ sum_of_values k Q)]. }
+  pose proof (depths k Q) as D; unfold judged, argument, fast_costs, f32_costs; cbn [c_d u'].
+  assert (A : Rabs (m - seen k) <= depth k + slack k + a_max).
+  { replace (m - seen k) with ((m - top) + ((top - logit_of k) - (seen k - logit_of k))) by ring.
+    apply Rle_trans with (1 := Rabs_triang _ _).
+    pose proof (Rabs_triang (top - logit_of k) (- (seen k - logit_of k))) as P; rewrite Rabs_Ropp in P.
+    unfold Rminus at 2; lra. }
+  pose proof (Rabs_pos (seen k - logit_of k)); pose proof (Rabs_pos (m - seen k)); split; [|rewrite Rmult_1_l; nra].
+  apply Rplus_le_le_0_compat; [apply Rmult_le_pos|]; lra.
+Qed.
+
+Lemma denominator_is_computed : exists i g, computed fast_costs m kd i g od true l /\
+  i <= allowance w_deep fast_costs (/ 16777216) N 0 /\ g <= INR (N + 0) * eta_s fast_costs.
+Proof.
+  destruct (NU7_fast_is_computed _ _ _ _ _ _ _ _ _ sum_of_weights) as (i & g & Hi & Hg & D).
+  exists i, g; split; [exact D|]; destruct weights_fit as [F G]; split.
+  - apply Rle_trans with (1 := Hi), fits_cost, F.
+  - rewrite Nat.add_0_r; apply Rle_trans with (1 := Hg); apply Rmult_le_compat_r; [left; apply least_pos | now apply le_INR].
+Qed.
+
+Lemma sum_is_positive : 0 < l.
+Proof.
+  destruct denominator_is_computed as (i & g & D & Hi & Hg).
+  apply (l_pos fast_costs Sane etas m kd i g od l (allowance w_deep fast_costs (/ 16777216) N 0) (3 * uu) (INR N) (INR 0)
+    (judged depth a_max) D ones (le_INR _ _ length_of_row) Hi); auto using pos_INR.
+  - intros k Q; apply judged_covers; auto.
+  - rewrite <- plus_INR; exact Hg.
+Qed.
+
+(** [attention_row_certified]: the binary32 number that is written is within what the judge evaluates
+    (NU7_formula_is_the_bound) for the class w-deep of the exact output. *)
+Theorem attention_row_certified :
   Rabs (normalised n l - out_of s keys)
-  <= output_error fast_costs kd H (3 * uu) (INR T) (argument fast_costs m) kn.
+  <= output_error C kd (H_of c) (norm_of c) (INR N) 0 (judged depth a_max) (judged depth a_max) kn.
 Proof.
-  intros Fd Fn Pd Pn One Sl Dd Dn Rd Rn Gd Gn H Kp Hl.
-  pose proof (NU7_fast_is_computed _ _ _ _ _ _ _ _ _ Fd) as Cd.
-  pose proof (NU7_fast_is_computed _ _ _ _ _ _ _ _ _ Fn) as Cn.
-  pose proof least_pos as LP.
-  assert (Sane : sane fast_costs) by apply f32_costs_sane.
-  assert (U : 0 <= / 16777216 <= u' fast_costs) by (cbn; lra).
-  assert (Eo : eta fast_costs <= eta_s fast_costs) by (cbn; lra).
-  assert (N0 : 0 <= 3 * uu) by lra.
-  assert (Lp : 0 < l).
-  { eapply (l_pos fast_costs Sane Eo m kd hd rd gd od l H (3 * uu) (INR T) (argument fast_costs m)); eauto.
-    - apply NU7_class_allowance; auto.
-    - intros; lra.
-    - rewrite <- plus_INR; now apply le_INR.
-    - apply pos_INR. }
-  destruct (NU7_normalisation n l (conj Lp Hl)) as (gamma & e & Hg & He & ->).
-  eapply (NU7_class_output w_deep fast_costs (/ 16777216) (3 * uu) s keys); eauto.
-  - intros; lra.
-  - intros k i; split; [|lra]; unfold argument.
-    pose proof (Rabs_pos (m - seen k)); pose proof (Sl k i); cbn [c_d u' fast_costs f32_costs].
-    unfold fast_costs, f32_costs; cbn [c_d u']; nra.
+  unfold c; rewrite class_f32_H, class_f32_norm; fold c; rewrite Costs.
+  destruct denominator_is_computed as (i & g & D & Hi & Hg).
+  destruct (NU7_fast_is_computed _ _ _ _ _ _ _ _ _ sum_of_values) as (i' & g' & Hi' & Hg' & D').
+  destruct (NU7_normalisation n l (conj sum_is_positive in_range)) as (gamma & e & Hgamma & He & ->).
+  destruct values_fit as [F G].
+  apply (NU7_class_output w_deep fast_costs (/ 16777216) (3 * uu) s keys m kd kn i g i' g' N 0 od on an l n
+    (judged depth a_max) (judged depth a_max) Sane etas norm_nonneg D terms_of_row ones length_of_row Hi Hg);
+    auto.
+  - intros k Q; apply judged_covers; auto.
+  - apply Rle_trans with (1 := Hi'), fits_cost, F.
+  - apply Rle_trans with (1 := Hg'); rewrite Nat.add_0_r; apply Rmult_le_compat_r; [left; apply least_pos | now apply le_INR].
+  - intros k Q; apply judged_covers; auto.
 Qed.
-
-(** ** No overflow: the reals above have no largest number; this is why binary32 never meets its own *)
-
-(** What is summed against a maximum that all its terms respect is at most the sum of the values'
-    sizes, but for rounding. *)
-Theorem NU7_no_overflow c m ks h r g anchored v : sane c ->
-  computed c m ks h r g true anchored v ->
-  Rabs v <= (exp (eps c + u_p c + inflation c h r) + lost c h r) * sum (map (fun k => Rabs (value_of k)) ks)
-            + INR g * eta_s c * exp (inflation c h r).
-Proof.
-  intros Hc C; destruct (NU7_backward c Hc _ _ _ _ _ _ _ _ C) as (ts & K & E & _).
-  replace v with (total ks ts + (v - total ks ts)) by ring.
-  apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat; auto.
-  clear -K; induction K as [|k [t w] ks ts (_ & B & D & O) F IH].
-  - unfold total, sum; simpl; rewrite Rabs_R0; lra.
-  - rewrite total_cons; cbn [map fst snd] in *; rewrite sum_cons.
-    apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rmult_plus_distr_l; apply Rplus_le_compat; auto.
-    rewrite Rabs_mult, (Rabs_pos_eq w) by auto; apply Rmult_le_compat_r; [apply Rabs_pos|].
-    specialize (O eq_refl); apply Rabs_between in D; lra.
-Qed.
-
-(** In the fast path: with values whose sizes sum to at most 2^124 and sums no taller than 2^20, no
-    partial result reaches the largest binary32. *)
-Theorem NU7_fast_stays_finite m ks h r g a single v : fast m ks h r g true a single v ->
-  inflation fast_costs h r <= 1 -> INR g <= 2 ^ 100 ->
-  sum (map (fun k => Rabs (value_of k)) ks) <= bpow radix2 124 -> Rabs v < bpow radix2 128.
-Proof.
-  intros F Hi Hg Hs; pose proof (NU7_fast_is_computed _ _ _ _ _ _ _ _ _ F) as C.
-  assert (B := NU7_no_overflow _ _ _ _ _ _ _ _ f32_costs_sane C).
-  assert (I0 : 0 <= inflation fast_costs h r) by (apply inflation_nonneg, f32_costs_sane).
-  set (i := inflation f32_costs h r) in *; change (inflation fast_costs h r) with i in *.
-  assert (E4 : forall x, x <= 1 + / 4 -> exp x <= 8).
-  { intros x Hx; apply Rle_trans with (exp (1/4 + (1/4 + (1/4 + (1/4 + 1/4))))); [apply exp_mono; lra|].
-    rewrite !exp_plus; pose proof (exp_quarter (1/4) ltac:(lra)); pose proof (exp_pos (1/4)).
-    set (q := exp (1/4)) in *; assert (q * q <= 9/4) by nra; assert (0 < q * q) by nra.
-    replace (q * (q * (q * (q * q)))) with (q * q * (q * q) * q) by ring.
-    assert (q * q * (q * q) <= 81/16) by nra; nra. }
-  assert (P1 : exp (eps f32_costs + u_p f32_costs + i) <= 8) by (apply E4; cbn; lra).
-  assert (LL : least <= / 2 ^ 140).
-  { apply Rinv_le_contravar; [apply pow_lt; lra | apply Rle_pow; [lra | lia]]. }
-  assert (P2 : lost f32_costs h r <= 1).
-  { unfold lost; fold i; apply Rle_trans with ((2 * least + 0) * 8).
-    - apply Rmult_le_compat; [cbn; pose proof least_pos; lra | left; apply exp_pos | cbn; lra | apply E4; cbn; lra].
-    - pose proof least_pos; lra. }
-  assert (P3 : exp i <= 8) by (apply E4; lra).
-  assert (P4 : INR g * eta_s f32_costs * exp i <= 1).
-  { apply Rle_trans with (2 ^ 100 * / 2 ^ 140 * 8).
-    - apply Rmult_le_compat; auto; [|left; apply exp_pos|].
-      + apply Rmult_le_pos; [apply pos_INR | cbn; pose proof least_pos; lra].
-      + apply Rmult_le_compat; auto; [apply pos_INR | cbn; pose proof least_pos; lra].
-    - lra. }
-  set (A := sum (map (fun k => Rabs (value_of k)) ks)) in *.
-  assert (A0 : 0 <= A) by (apply sum_map_nonneg; intros; apply Rabs_pos).
-  assert (Q : bpow radix2 128 = 16 * bpow radix2 124) by (change 128%Z with (4 + 124)%Z; rewrite bpow_plus; reflexivity).
-  assert (W : 1 <= bpow radix2 124) by (change 1 with (bpow radix2 0); apply bpow_le; lia).
-  assert ((exp (eps f32_costs + u_p f32_costs + i) + lost f32_costs h r) * A <= 9 * bpow radix2 124).
-  { apply Rmult_le_compat; auto; try lra.
-    apply Rplus_le_le_0_compat; [left; apply exp_pos|].
-    unfold lost; apply Rmult_le_pos; [cbn; pose proof least_pos; lra | left; apply exp_pos]. }
-  lra.
-Qed.
+End Certified.
 
 (** ** Not vacuous: one key of logit 0 and value 1 and a sink logit of 0, as the fast path sums them *)
 
@@ -173,19 +189,17 @@ Lemma F32_1 : F32 1.
 Proof. replace 1 with (F2R (Float radix2 1 0)) by (unfold F2R; cbn; lra); apply F32_of_Z; lia. Qed.
 
 Example NU7_fast_is_not_vacuous : exists l n,
-  fast 0 [Term 0 0 0 1; Term 0 0 0 1] 1 0 0 false true false l /\
+  fast 0 [Term 0 0 0 1; Term 0 0 0 1] 0 1 0 false true false l /\
   fast 0 [Term 0 0 0 1] 1 0 1 true false true n.
 Proof.
-  assert (K : fast 0 [Term 0 0 0 1] 0 0 0 true true true (E (rnd (0 - 0)))).
-  { apply F_key; try apply F32_0; auto; try lra.
-    cbn [seen logit_of slack]; rewrite Rminus_eq_0, Rabs_R0; lra. }
+  assert (Sh : shifted 0 0 (rnd (0 - 0))) by (apply shifted32; auto using F32_0; lra).
+  assert (Sl : Rabs (0 - logit_of (Term 0 0 0 1)) <= slack (Term 0 0 0 1))
+    by (cbn [logit_of slack]; rewrite Rminus_eq_0, Rabs_R0; lra).
+  assert (K : fast 0 [Term 0 0 0 1] 0 0 0 true true true (E (rnd (0 - 0)))) by (apply F_key with (x' := 0); auto).
   assert (Sk : fast 0 [Term 0 0 0 1] 0 0 0 false false false 1).
-  { apply F_sink; exists 0, 0; rewrite Rminus_eq_0, exp_0, Rabs_R0.
+  { apply F_sink; [|discriminate]; exists 0, 0; rewrite Rminus_eq_0, exp_0, Rabs_R0.
     repeat split; try lra; try apply F64_of_F32, F32_1; auto. }
   exists (rnd64 (E (rnd (0 - 0)) + 1)), (rnd (E (rnd (0 - 0)) * value_of (Term 0 0 0 1) + 0)); split.
   - exact (F_join 0 _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ K Sk).
-  - apply (F_value 0 (Term 0 0 0 1) 0 [] 0 0 0 true false 0); try apply F32_0; try apply F32_1;
-      try reflexivity; try lra.
-    + cbn [seen logit_of slack]; rewrite Rminus_eq_0, Rabs_R0; lra.
-    + constructor.
+  - apply (F_value 0 (Term 0 0 0 1) 0 _ [] 0 0 0 true false 0); auto using F32_1; constructor.
 Qed.

@@ -5,7 +5,7 @@
 From Coq Require Import Reals Lra Lia ZArith List Permutation.
 From Flocq Require Import Core Relative.
 From Gappa Require Import Gappa_tactic.
-From Sinkproof Require Import Spec Sums Near Model Row Classes ExpConstants ExpPoly ExpRound ExpReduce Exp Fast
+From Sinkproof Require Import Spec Sums Near Constants Model Row Output Classes Formula ExpConstants ExpPoly ExpRound ExpReduce Exp Fast
   Certified Drift Merge.
 Import ListNotations.
 Open Scope R_scope.
@@ -80,43 +80,45 @@ Proof.
 Qed.
 
 (** [softmax_row_certified]: the weight that the fast path writes for the key [k] of a row lies in the
-    interval that the judge accepts for the class w-deep. *)
-Theorem softmax_row_certified (s : option R) (keys : list (R * R)) m kd hd rd gd T od sd l k x' :
-  fast m kd hd rd gd od true sd l ->
+    interval that the judge evaluates for the class w-deep. The hypotheses are those of
+    attention_row_certified, about the denominator alone. *)
+Theorem softmax_row_certified (s : option R) (keys : list (R * R)) m top a_max depth kd hd jd gd N od sd l k x' t :
+  fast m kd hd jd gd od true sd l ->
   Permutation (map logit_of kd) (sink_list s ++ map fst keys) ->
-  (forall k, In k kd -> value_of k = 1) ->
-  (hd <= base_height w_deep (length kd) + rd)%nat -> (rd <= T)%nat -> (gd <= length kd + T)%nat ->
-  F32 m -> F32 x' -> x' <= m -> seen k = x' -> Rabs (x' - logit_of k) <= slack k ->
-  let H := allowance w_deep fast_costs (/ 16777216) (length kd) T in
-  kappa fast_costs kd H (3 * uu) (INR T) < 1 -> l <= bpow radix2 1000 ->
-  let y := weight32 (E (rnd (x' - m))) l in
+  (forall k, In k kd -> value_of k = 1) -> (length kd <= N)%nat ->
+  fits N hd jd /\ (gd <= N)%nat ->
+  Rabs (m - top) <= a_max -> (forall q, In q kd \/ q = k -> Rabs (top - logit_of q) <= depth q) ->
+  let c := class_f32 w_deep N in let C := costs_of c in
+  kappa C (H_of c) (norm_of c) (INR N) 0 < 1 -> l <= bpow radix2 1000 ->
+  shifted m x' t -> seen k = x' -> Rabs (x' - logit_of k) <= slack k -> F32 (value_of k) ->
+  let y := weight32 (E t) l in
   let p := weight s (map fst keys) (logit_of k) in
-  let th := theta fast_costs kd H (3 * uu) (INR T) (argument fast_costs m) (argument fast_costs m k) in
-  let fl := floor fast_costs kd H (3 * uu) (INR T) in
-  p * exp (- th) - fl <= y <= p * exp th + fl.
+  let width := theta C kd (H_of c) (norm_of c) (INR N) 0 (judged depth a_max) (judged depth a_max k) + u_p C in
+  let fl := floor C (H_of c) (norm_of c) (INR N) 0 in
+  p * exp (- width) - fl <= y <= p * exp width + fl.
 Proof.
-  intros Fd Pd One Dd Rd Gd Fm Fx Hle Hk Hs H Kp Hl y p th fl.
-  pose proof (NU7_fast_is_computed _ _ _ _ _ _ _ _ _ Fd) as Cd; pose proof least_pos as LP.
-  assert (Sane : sane fast_costs) by apply f32_costs_sane.
-  assert (U : 0 <= / 16777216 <= u' fast_costs) by (cbn; lra).
+  intros Fd Pd One Len Fit Max Dep c C Kp Hl Sh Hk Hs Fv y p width fl.
+  assert (Costs : C = fast_costs) by apply class_f32_costs.
+  assert (Sane : sane fast_costs) by apply f32_costs_sane; pose proof least_pos as LP.
   assert (Eo : eta fast_costs <= eta_s fast_costs) by (cbn; lra).
-  assert (N0 : 0 <= 3 * uu) by lra.
-  assert (Lp : 0 < l).
-  { eapply (l_pos fast_costs Sane Eo m kd hd rd gd od l H (3 * uu) (INR T) (argument fast_costs m)); eauto.
-    - apply NU7_class_allowance; auto.
-    - intros; lra.
-    - rewrite <- plus_INR; now apply le_INR.
-    - apply pos_INR. }
-  destruct (key_exponential m k x' Fm Fx Hle Hk Hs) as (r & f & Hr & Hf & Ee & Hn & _ & _).
-  assert (E1 : E (rnd (x' - m)) <= 1).
-  { apply NU7_exp_at_most_1; [apply F32_rnd|].
-    rewrite <- (round_0 radix2 (FLT_exp (-149) 24) ZnearestE); apply round_le; try typeclasses eauto; lra. }
-  destruct (NU7_weight_normalisation _ l (conj Hn E1) (conj Lp Hl)) as (gamma & e & Hg & He & Ey).
-  assert (W := NU7_class_weight w_deep fast_costs (/ 16777216) (3 * uu) s keys m kd hd rd gd T od l
-    (argument fast_costs m) Sane U Eo N0 Cd Pd One Dd Rd Gd ltac:(intros; lra) Kp
-    (logit_of k) (argument fast_costs m k) r f gamma e).
+  pose proof (F_value m k x' t [] 0 0 0 true false 0 Sh Fv Hk Hs (F_zero m)) as One_key.
+  assert (Dep' : forall q, In q kd \/ In q [k] -> Rabs (top - logit_of q) <= depth q).
+  { intros q [Q | [<- | []]]; apply Dep; auto. }
+  assert (Lp : 0 < l) by exact (sum_is_positive m top a_max depth kd [k] hd jd gd _ _ _ N od true false sd true l _
+    Fd One_key One Len Fit Max Dep' Kp).
+  destruct (denominator_is_computed m kd hd jd gd N od sd l Fd Fit) as (i & g & D & Hi & Hg).
+  assert (Cov : forall q, In q kd \/ In q [k] -> 0 <= judged depth a_max q /\ argument fast_costs m q <= judged depth a_max q)
+    by exact (judged_covers m top a_max depth kd [k] hd jd gd _ _ _ od true false sd true l _ Fd One_key Max Dep').
+  destruct (key_exponential m k x' t Sh Hk Hs) as (r & f & Hr & Hf & Ee & Hn & _ & _).
+  destruct Sh as (Ft & Ht & _).
+  destruct (NU7_weight_normalisation _ l (conj Hn (NU7_exp_at_most_1 t Ft Ht)) (conj Lp Hl)) as (gamma & e & Hg' & He & Ey).
+  unfold y, width, fl; rewrite Ey, Ee.
+  unfold c in *; rewrite class_f32_H, class_f32_norm in *; fold c in Costs; fold C; rewrite Costs in *.
   assert (U0 : u_p fast_costs = 0) by reflexivity.
-  unfold y; rewrite Ey, Ee; rewrite U0, !Rplus_0_r in W; apply W; auto.
-  - lra.
-  - rewrite exp_0, Rmult_1_r; cbn; lra.
+  assert (W := NU7_class_weight w_deep fast_costs (/ 16777216) (3 * uu) s keys m kd i g N 0 od l
+    (judged depth a_max) Sane Eo ltac:(lra) D Pd One Len Hi Hg
+    ltac:(intros q Q; apply Cov; auto) Kp (logit_of k) (judged depth a_max k) r f gamma e).
+  destruct (Cov k (or_intror (or_introl eq_refl))) as (_ & Ck).
+  rewrite U0, ?Rplus_0_r in *; apply W; auto; [lra|].
+  rewrite exp_0, Rmult_1_r; cbn; lra.
 Qed.

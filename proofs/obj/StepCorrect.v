@@ -75,7 +75,7 @@ Proof.
     pose proof (difference_at_most_0 _ _ Hle) as H0; split; [split|].
     + apply E_nonneg; auto using F32_rnd.
     + apply NU7_exp_at_most_1; auto using F32_rnd.
-    + apply F_key; auto using fmt.
+    + apply F_key with (x' := [[x]]); auto; apply shifted32; auto using fmt.
 Qed.
 
 Lemma add_ok a b u v : is_finite a = true -> is_finite b = true -> 0 <= [[a]] <= IZR u -> 0 <= [[b]] <= IZR v ->

@@ -19,9 +19,28 @@
 
 enum { MOST = 12 };
 
-static const char *const classes[] = {
-    "w-deep",         "w-lane16",     "w-seq",        "w-seq:tile=5",          "w-deep:p=bf16",
-    "w-deep:acc=f16", "w-deep:u=f64", "w-deep:p=f16", "w-deep:exp=-12,tile=4", "w-lane16:p=bf16"};
+static const char *const classes[] = {"w-deep",
+                                      "w-lane16",
+                                      "w-seq",
+                                      "w-seq:tile=5",
+                                      "w-deep:p=bf16",
+                                      "w-deep:acc=f16",
+                                      "w-deep:u=f64",
+                                      "w-deep:p=f16",
+                                      "w-deep:exp=-12,tile=4",
+                                      "w-lane16:p=bf16",
+                                      "w-loose",
+                                      "w-loose:tile=3",
+                                      "w-deep-b2",
+                                      "w-seq-b2:tile=4",
+                                      "w-loose-b2:p=f16",
+                                      "w-deep:u=f16",
+                                      "w-deep:u=bf16",
+                                      "w-lane16:u=bf16,acc=f32",
+                                      "w-deep:flush=both",
+                                      "w-seq:flush=in,tile=3",
+                                      "w-deep:p=bf16,flush=out",
+                                      "w-deep:u=f16,flush=in"};
 
 typedef struct sample {
   sp_ref_row_input in;
@@ -49,7 +68,8 @@ static void draw(sample *s, uint64_t *state) {
   s->q = (double)single(state, -2, 3);
   for (size_t j = 0; j < s->in.n_kv; j++) {
     s->k[j] = (double)single(state, -8, 5);
-    s->v[j] = sp_random_below(state, 8) == 0 ? 0 : (double)single(state, -20, 20);
+    s->v[j] = sp_random_below(state, 8) == 0 ? 0 : (double)single(state, -20, 13);
+    if (sp_random_below(state, 8) == 0) s->v[j] = (double)single(state, -140, -124);
     s->logit[j] = s->in.scale * (s->q * s->k[j]);
   }
 }
@@ -69,18 +89,23 @@ static void print_class(const sp_class *cls, size_t n) {
   print(cls->eps_exp);
   print(fmax(0, cls->eps_exp - 2 * cls->u));
   print(cls->c_d);
+  print(cls->c_z);
+  print(cls->c_l);
+  print(cls->u > 0x1p-24 ? 1 : 0); /* a binary32 value is rounded on its way in */
   print(cls->c_norm);
+  print(cls->c_d > 1 ? 3 : 1); /* base 2 or e */
   print(cls->eta);
   print(eta_s);
   print(sp_class_underflow(cls, cls->u_p));
-  printf(" %.0f %.0f\n", sp_class_height(cls, n), sp_class_rescales(cls, n));
+  printf(" %zu %.0f %.0f\n", n, sp_class_height(cls, n), sp_class_rescales(cls, n));
 }
 
-static void print_entry(double logit, double seen, double slack, double value) {
+static void print_entry(double logit, double seen, double slack, double value, double flushed) {
   print(logit);
   print(seen);
   print(slack);
   print(value);
+  print(flushed);
   putchar('\n');
 }
 
@@ -100,33 +125,36 @@ __attribute__((noinline)) static double width(double theta, const sp_class *cls)
 
 static bool usable(const sp_bound *bound, size_t n) {
   for (size_t j = 0; j < n; j++)
-    if (!(bound->key[j].theta < 64)) return false;
-  return isfinite(bound->error[0]) && isfinite(bound->floor);
+    if (!(bound->key[j].theta < 4)) return false;
+  return isfinite(bound->error[0]) && isfinite(bound->floor) && bound->lse_total < 4;
 }
 
 static void print_row(const sample *s, const sp_class *cls, const sp_bound *bound, double a_sink) {
   size_t n = s->in.n_kv;
   bool sink = s->in.sink_logit > -INFINITY;
-  double m = -INFINITY, a_max = a_sink;
+  double m = -INFINITY, a_keys = 0;
   for (size_t j = 0; j < n; j++) {
     m = fmax(m, s->logit[j]);
-    a_max = fmax(a_max, bound->key[j].logit_error);
+    a_keys = fmax(a_keys, bound->key[j].logit_error);
   }
   double top = fmax(m, s->in.sink_logit);
   printf("%s\n%zu %d", cls->text, n, sink ? 1 : 0);
   print_class(cls, n + (sink ? 1 : 0));
   print(top);
-  print(a_max);
+  print(fmax(a_keys, a_sink));
+  print(a_keys);
   print(m);
   print(sink ? fmax(fabs(m), fabs(s->in.sink_logit)) : fabs(m));
   putchar('\n');
   for (size_t j = 0; j < n; j++)
-    print_entry(s->logit[j], s->logit[j], bound->key[j].logit_error, s->v[j]);
-  if (sink) print_entry(s->in.sink_logit, fmin(s->in.sink_logit, m), a_sink, 0);
+    print_entry(s->logit[j], s->logit[j], bound->key[j].logit_error, s->v[j],
+                cls->flush_inputs && fabs(s->v[j]) < 0x1p-126 ? s->v[j] : 0);
+  if (sink) print_entry(s->in.sink_logit, fmin(s->in.sink_logit, m), a_sink, 0, 0);
   for (size_t j = 0; j < n; j++) print_bound(width(bound->key[j].theta, cls));
   print_bound(bound->floor);
   print_bound(bound->error[0]);
   print_bound(bound->lse_total);
+  print_bound(bound->lse_keys);
   putchar('\n');
 }
 
@@ -155,7 +183,7 @@ int main(int argc, char **argv) {
     sp_class cls;
     char error[200];
     draw(&s, &state);
-    size_t which = sp_random_below(&state, sizeof classes / sizeof *classes);
+    size_t which = (size_t)i % (sizeof classes / sizeof *classes);
     if (!sp_class_parse(classes[which], &cls, error, sizeof error)) return 1;
     if (!sp_ref_row_eval(&row, &s.in, 512)) continue;
     sp_bound_inputs(&bound, &cls, types, &s.in, &row);
