@@ -76,10 +76,51 @@ START_TEST(lists_are_explained) {
 }
 END_TEST
 
+/* What is said of a truncation of a stream of 9 that can always take back one token. */
+static void answer_truncation(size_t n_back, bool lost, char *text, size_t capacity) {
+  sp_case c;
+  sp_outputs outputs;
+  sp_case_init(&c, SP_OP_CACHE);
+  c.n_q = c.n_kv = 9;
+  c.window = 2;
+  c.n_undo = 1;
+  ck_assert(sp_array_alloc(&c.q, SP_F32, 9) && sp_array_alloc(&c.k, SP_F32, 9));
+  ck_assert(sp_array_alloc(&c.v, SP_F32, 9));
+  c.n_steps = 2;
+  c.script = calloc(2, sizeof *c.script);
+  ck_assert(c.script != NULL);
+  c.script[0] = (sp_cache_step){SP_STEP_APPEND, 9, false, 0};
+  c.script[1] = (sp_cache_step){SP_STEP_TRUNCATE, n_back, false, 0};
+  ck_assert(sp_outputs_init(&outputs, &c));
+  outputs.n_lists = 1;
+  outputs.n_visible[0] = lost;
+  outputs.visible[0] = SP_LOST;
+  diagnose(&c, &outputs, text, capacity);
+  sp_outputs_clear(&outputs);
+  sp_case_clear(&c);
+}
+
+/* tests: EV-15 */
+START_TEST(truncations_are_explained) {
+  char text[400];
+  answer_truncation(1, false, text, sizeof text);
+  ck_assert_str_eq(text, "");
+  answer_truncation(2, true, text, sizeof text);
+  ck_assert_str_eq(text, "");
+  answer_truncation(2, false, text, sizeof text);
+  ck_assert_msg(strstr(text, "the ring was rewound") != NULL, "%s", text);
+  answer_truncation(1, true, text, sizeof text);
+  ck_assert_msg(strstr(text, "was refused though") != NULL, "%s", text);
+}
+END_TEST
+
 Suite *suite_diagnose_lists(void) {
   Suite *suite = suite_create("diagnose_lists");
   TCase *lists = tcase_create("EV-6");
   tcase_add_loop_test(lists, lists_are_explained, 0, sizeof list_trials / sizeof list_trials[0]);
   suite_add_tcase(suite, lists);
+  TCase *truncations = tcase_create("EV-15");
+  tcase_add_test(truncations, truncations_are_explained);
+  suite_add_tcase(suite, truncations);
   return suite;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certify/judge/diagnose.h"
+#include "certify/judge/diagnose_view.h"
 
 enum { MAX_ROWS = 6, PRECISION = 96, LONG_ROW = 1 << 14 };
 
@@ -20,6 +20,7 @@ typedef struct examination {
   sp_suspect s;
   double *got; /* got[n_result] of the row at hand */
   size_t rows[MAX_ROWS], n_rows, n_failing;
+  bool *fails;    /* fails[n_rows] */
   size_t current; /* the row at hand */
   bool row_as_is; /* the oracle's enclosure is that of the unaltered input */
 } examination;
@@ -71,10 +72,10 @@ static bool row_fails(const examination *e, size_t r) {
 
 /* The first, the last, and some between. */
 static void choose_rows(examination *e) {
-  for (size_t r = 0; r < e->truth->n_rows; r++) e->n_failing += row_fails(e, r);
+  for (size_t r = 0; r < e->truth->n_rows; r++) e->n_failing += e->fails[r] = row_fails(e, r);
   size_t wanted = e->n_failing < MAX_ROWS ? e->n_failing : MAX_ROWS, seen = 0;
   for (size_t r = 0; r < e->truth->n_rows && e->n_rows < wanted; r++) {
-    if (!row_fails(e, r)) continue;
+    if (!e->fails[r]) continue;
     size_t next = wanted > 1 ? e->n_rows * (e->n_failing - 1) / (wanted - 1) : 0;
     if (seen++ == next) e->rows[e->n_rows++] = r;
   }
@@ -214,7 +215,8 @@ static size_t count_explained(examination *e, const sp_hypothesis *h) {
 static const sp_hypothesis *best(examination *e, size_t *n_explained) {
   sp_hypotheses (*const tables[])(void) = {
       sp_hypotheses_special, sp_hypotheses_lse,   sp_hypotheses_sink,
-      sp_hypotheses_mask,    sp_hypotheses_score, sp_hypotheses_data,
+      sp_hypotheses_entry,   sp_hypotheses_mask,  sp_hypotheses_stream,
+      sp_hypotheses_turn,    sp_hypotheses_score, sp_hypotheses_data,
   };
   const sp_hypothesis *found = NULL;
   /* A hypothesis costs one run of the oracle: for very long rows only the commonest are tried. */
@@ -267,6 +269,13 @@ static void describe(examination *e, const char *sentence, size_t n_explained, c
                  r / n_heads / n_out, r / n_heads % n_out, r % n_heads, share);
 }
 
+static void add_scope(const sp_suspect *s, char *text, size_t capacity) {
+  const char *scope = sp_view_scope(s);
+  size_t length = strlen(text);
+  if (scope != NULL)
+    (void)snprintf(text + length, capacity - length, "%s%s", length > 0 ? "; " : "", scope);
+}
+
 static bool begin(examination *e, const sp_case *c, const sp_truth *truth,
                   const sp_outputs *outputs) {
   *e = (examination){.truth = truth, .outputs = outputs, .current = SIZE_MAX};
@@ -274,14 +283,16 @@ static bool begin(examination *e, const sp_case *c, const sp_truth *truth,
   s->c = c;
   s->values = &e->values;
   s->n_result = truth->values != NULL ? truth->row_len : 0;
-  size_t n = c->n_kv + 1;
+  size_t n = (c->op == SP_OP_CACHE ? 2 : 1) * c->n_kv + 1;
   s->logits = calloc(n, sizeof *s->logits);
   s->key_bias = calloc(n, sizeof *s->key_bias);
   s->k = calloc(n * c->d_head + 1, sizeof *s->k);
   s->v = calloc(n * c->d_value + 1, sizeof *s->v);
   s->result = calloc(s->n_result + 1, sizeof *s->result);
   s->got = e->got = calloc(s->n_result + 1, sizeof *e->got);
-  return s->logits && s->key_bias && s->k && s->v && s->result && e->got &&
+  e->fails = calloc(truth->n_rows + 1, sizeof *e->fails);
+  s->fails = e->fails;
+  return e->fails && s->logits && s->key_bias && s->k && s->v && s->result && e->got &&
          sp_case_values_init(&e->values, c) && sp_ref_row_init(&s->row, n, c->d_value);
 }
 
@@ -293,6 +304,7 @@ static void end(examination *e) {
   free(s->v);
   free(s->result);
   free(e->got);
+  free(e->fails);
   if (s->row.visible != NULL) sp_ref_row_clear(&s->row);
   sp_case_values_clear(&e->values);
 }
@@ -312,6 +324,7 @@ void sp_diagnose(const sp_case *c, const sp_truth *truth, const sp_outputs *outp
     bool long_row = c->n_kv > LONG_ROW;
     if (whole || long_row || !sp_diagnose_class(c, outputs, text, capacity))
       describe(&e, h != NULL ? h->sentence : NULL, n_explained, text, capacity);
+    if (!whole) add_scope(&e.s, text, capacity);
   }
   end(&e);
 }

@@ -17,11 +17,12 @@ typedef struct sp_suspect {
   double max_logit;  /* over visible keys */
   const double *got; /* got[n_result] */
   bool values_fail;  /* … and some of them are not accepted */
+  const bool *fails; /* fails[n_rows]: which rows of the whole case are not accepted */
   double got_lse_keys, got_lse_total;
   /* To alter: the input, and room for arrays of its own. */
   sp_ref_row_input in;
-  double *logits, *key_bias; /* [n_kv + 1] */
-  double *k, *v;             /* [n_kv][d_head], [n_kv][d_value] */
+  double *logits, *key_bias; /* [n_kv + 1]; of a cache [2 n_kv + 1] */
+  double *k, *v;             /* [n_kv][d_head], [n_kv][d_value], likewise */
   /* The oracle's enclosure of the altered input, and to transform: its middle. */
   sp_ref_row row;
   size_t n_result;
@@ -50,6 +51,9 @@ sp_hypotheses sp_hypotheses_mask(void);
 sp_hypotheses sp_hypotheses_score(void); /* scale, softcap, biases, base 2 */
 sp_hypotheses sp_hypotheses_data(void);  /* heads, tails, shifted rows */
 sp_hypotheses sp_hypotheses_lse(void);
+sp_hypotheses sp_hypotheses_entry(void);  /* a cache: some queries only */
+sp_hypotheses sp_hypotheses_stream(void); /* … rings, blocks, truncation */
+sp_hypotheses sp_hypotheses_turn(void);   /* … rotation and positions */
 
 /* Give the row a key_bias of its own, to be altered: a copy of the present one, or zeros. */
 double *sp_suspect_bias(sp_suspect *suspect);
