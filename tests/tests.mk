@@ -63,6 +63,6 @@ check-rooms: all $(BUILD)/bin/check
 
 check-sanitizers: ## the unit tests once more with ASan, UBSan and the oracle's invariants as assertions
 	+@$(MAKE) --no-print-directory --keep-going --output-sync -j$(JOBS) BUILD=build/sanitizers \
-	  OPT='-O1 -g -DSP_CHECKED' \
+	  OPT='-O1 -g -DSP_CHECKED' SUITE_SECONDS=900 \
 	  CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' \
 	  $(SUITES:%=check-suite-%)
