@@ -34,6 +34,11 @@ $(BUILD)/fuzz/tool_%: $(BUILD)/obj/fuzz/tools/%.c.o $(BUILD)/obj/fuzz/mutator.c.
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
 	@$(CC) $(OPT) $(CFLAGS) -o $@ $^ $(FUZZ_TAIL)
+# The mutators of a target as AFL++ loads them.
+$(BUILD)/fuzz/afl_%.so: $(BUILD)/obj/fuzz/afl/mutator.c.o $(BUILD)/obj/fuzz/fuzz_%.c.o $(FUZZ_LIBS)
+	@mkdir -p $(@D)
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -lcjson -lnettle -ldl $(MPFR_LIBS)
 .PRECIOUS: $(BUILD)/obj/%.c.o
 
 # Unit tests of the room are part of `make check`.
@@ -59,7 +64,7 @@ $(foreach source,$(filter-out $(FUZZ_LOUD),$(wildcard ref/*.c fast/*.c fast/*/*.
 FUZZ_CASES    := fuzz/corpus/softmax fuzz/corpus/attention fuzz/corpus/cache
 FUZZ_CORPUS    = $(if $(filter paths plugin,$(1)),$(FUZZ_CASES),fuzz/corpus/$(1))
 
-.PHONY: fuzz-programs fuzz-programs-plain fuzz-test fuzz-test-engine fuzz fuzz-replay fuzz-replay-sanitizers fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback
+.PHONY: fuzz-programs fuzz-programs-plain fuzz-test fuzz-test-engine fuzz fuzz-replay fuzz-replay-sanitizers fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback fuzz-afl fuzz-coverage
 fuzz-programs: $(FUZZ_PROGRAMS)
 
 fuzz: ## fuzz every target at once: make fuzz TIME=60 (clang with libFuzzer: FUZZ_APT in fuzz/fuzz.mk)
@@ -107,6 +112,25 @@ fuzz-numbers: ## measure, and rewrite the tables of fuzz/README.md
 fuzz-feedback: ## error feedback against plain coverage: ten campaigns of TIME seconds each way
 	+@$(FUZZ_MAKE) fuzz-programs
 	$(PYTHON) fuzz/campaign.py feedback $(FUZZ_BUILD)/fuzz $(TIME)
+
+# Instrumented by AFL++'s compiler, linked with its libFuzzer driver, with our mutators beside its own.
+AFL_TARGET ?= softmax
+AFL_ENGINE ?= /usr/lib/afl/libAFLDriver.a
+AFL_FIRST   = $(firstword $(call FUZZ_CORPUS,$(AFL_TARGET)))
+fuzz-afl: $(BUILD)/fuzz/afl_$(AFL_TARGET).so ## drive one target by AFL++ (apt: afl++): make fuzz-afl AFL_TARGET=softmax TIME=30
+	+@AFL_QUIET=1 $(MAKE) --no-print-directory BUILD=$(BUILD)/afl CC=afl-clang-fast FUZZ_QUIET= \
+	  FUZZ_ENGINE=$(AFL_ENGINE) $(BUILD)/afl/fuzz/fuzz_$(AFL_TARGET)
+	rm -rf $(BUILD)/afl/found-$(AFL_TARGET)
+	AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 \
+	  AFL_CUSTOM_MUTATOR_LIBRARY=$(abspath $<) afl-fuzz -V $(TIME) -t 5000+ -i $(AFL_FIRST) \
+	  -o $(BUILD)/afl/found-$(AFL_TARGET) -x fuzz/fuzz.dict -- $(BUILD)/afl/fuzz/fuzz_$(AFL_TARGET)
+	! ls $(BUILD)/afl/found-$(AFL_TARGET)/default/crashes/id* 2> /dev/null
+
+fuzz-coverage: ## lines and branches that the corpus reaches, and the others by reason; rewrites the table
+	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CC=$(FUZZ_CC) OPT='-O1 -g' FUZZ_QUIET= \
+	  CFLAGS='-fprofile-instr-generate -fcoverage-mapping' \
+	  $(patsubst %,$(BUILD)/coverage/fuzz/replay_%,paths plugin parsers descriptor)
+	$(PYTHON) fuzz/coverage.py $(BUILD)/coverage/fuzz
 
 check-parts: fuzz-replay fuzz-test
 check-rooms: fuzz-programs-plain $(FUZZ_REPLAYS)

@@ -6,6 +6,7 @@
 #
 # Libraries come from $SRC/gmp, mpfr4, mpfi, cjson and nettle. Where $SRC has none of them, the
 # system's static ones do, except for MemorySanitizer.
+set -eu
 
 cd "$(dirname "$0")"
 [ -f Makefile ] || cd "$([ -f ../../Makefile ] && echo ../.. || echo "$SRC/sinkproof")"
@@ -36,12 +37,21 @@ configure() {
   )
 }
 
+# The distribution's trees come without a configure, or with one that asks for the manual that they
+# come without.
+generate() {
+  local log=$WORK/$1-autoreconf.log
+  [ -e "$SRC/$1/configure.generated" ] && return
+  (cd "$SRC/$1" && autoreconf -fi > "$log" 2>&1 && touch configure.generated) || { cat "$log"; return 1; }
+}
+
 from_source() {
   local plain=()
   if [ "$SANITIZER" = memory ]; then plain=(--disable-assembly); fi
+  generate gmp
+  generate mpfi
   configure gmp "${plain[@]}"
   configure mpfr4 --with-gmp="$deps"
-  [ -x "$SRC/mpfi/configure" ] || (cd "$SRC/mpfi" && autoreconf -fi > /dev/null 2>&1)
   SUBDIRS_ONLY=src configure mpfi --with-gmp="$deps" --with-mpfr="$deps"
   configure nettle "${plain[@]/--disable-assembly/--disable-assembler}" --disable-documentation \
     --disable-public-key
@@ -70,7 +80,7 @@ if [ ! -d "$SRC/gmp" ] && ! "$CC" -print-file-name=libcjson.a | grep -q /; then
 fi
 
 build=$WORK/sinkproof-$SANITIZER
-targets=(softmax attention cache paths plugin parsers descriptor)
+read -ra targets < <(sed -n 's/^FUZZ_TARGETS *:= *//p' fuzz/fuzz.mk)
 # A newer compiler's new warnings must not stop a campaign.
 make -j "$jobs" BUILD="$build" CC="$CC" FUZZ_LD="$CXX" WARN= OPT= CFLAGS="$CFLAGS $include" \
   FUZZ_LDFLAGS="$CXXFLAGS" FUZZ_ENGINE="$LIB_FUZZING_ENGINE" FUZZ_TAIL="$tail -ldl -lm" \

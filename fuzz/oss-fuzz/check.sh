@@ -8,6 +8,7 @@
 # usage: check.sh [address] [undefined] [memory] [coverage]      default: address undefined
 
 here=$(cd "$(dirname "$0")" && pwd)
+targets=$(sed -n 's/^FUZZ_TARGETS *:= *//p' "$here/../fuzz.mk")
 failed=0
 
 bad() {
@@ -52,6 +53,7 @@ check_target() { # PROGRAM SANITIZER SCRATCH, which is the current directory
   local name edges log=$3/log seeds=$3/seeds
   name=$(basename "$1")
   echo "$name"
+  [ -x "$1" ] || { bad "$name: was not built"; return; }
   file "$1" | grep -q x86-64 || bad "$name: not for x86_64"
   if ldd "$1" | grep -E 'libmpf|libgmp|libnettle'; then bad "$name: not linked statically"; fi
   "$1" -seed=1337 -runs=4 > "$log" 2>&1
@@ -81,10 +83,9 @@ check_one() { # SANITIZER
     LIB_FUZZING_ENGINE="$engine" OUT="$scratch/out" WORK="$scratch/work" SANITIZER="$1" \
     SRC="${SRC:-$scratch/empty}" ARCHITECTURE=x86_64 FUZZING_ENGINE=libfuzzer JOBS="${JOBS:-2}" \
     bash "$here/build.sh" > "$scratch/build.log" 2>&1; then
-    for program in "$scratch"/out/fuzz_*; do
+    for target in $targets; do
       cd "$scratch" || exit 1
-      case $program in *.zip | *.dict | *.options) continue ;; esac
-      check_target "$program" "$1" "$scratch"
+      check_target "$scratch/out/fuzz_$target" "$1" "$scratch"
     done
   else
     bad "$1: build.sh fails"
