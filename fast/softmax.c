@@ -12,8 +12,9 @@
 
 /* Rows longer than this are one behind the other. What is between two passes of a row, reductions
  * and a division, is then waited for; but a call has few such rows, and those that pass alone, at its
- * beginning and its end, cost more. */
-#define LONG_ROW 4096u
+ * beginning and its end, cost more. Streamed rows share the first-level cache with what is fetched. */
+#define LONG_ROW          4096u
+#define LONG_STREAMED_ROW 1024u
 
 /* Weights that are larger than this leave the caches before anyone reads them: half of a third-level
  * cache of 32 MiB. Storing past the caches then saves reading the lines that are overwritten. */
@@ -71,11 +72,11 @@ static void cut_into_tasks(sp_fast_softmax_plan *plan, const sp_softmax_call *ca
 
 bool sp_fast_softmax_plan_of(sp_fast_softmax_plan *plan, const sp_softmax_call *call) {
   *plan = (sp_fast_softmax_plan){
-      .lag = call->n <= LONG_ROW ? SP_FAST_LAG : 1,
       .prepared = needs_preparation(call),
       .stream = streams(call),
       .kept_stride = ((call->n + 15) / 16 | 1) * 16, /* lines, an odd number: see softmax.h */
   };
+  plan->lag = call->n <= (plan->stream ? LONG_STREAMED_ROW : LONG_ROW) ? SP_FAST_LAG : 1;
   plan->n_kept = kept_rows(plan, call);
   cut_into_tasks(plan, call);
   size_t row = 0;

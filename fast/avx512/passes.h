@@ -14,13 +14,15 @@
  *
  * One after another the passes take 0.5 + 4.5 + 1 cycles at best, and each is held up by something
  * else: loads, multiplications, stores. Side by side on three different rows they need the 5 cycles
- * of the multiplications. What is lost above that is latency: a chain of 14 operations, 60 cycles
- * from a logit to its sum, against the 36 cycles that a leaf's 72 multiplications take: the queues
- * in front of the pipes would have to hold two leaves, 240 operations. What stands between two rows
- * costs issue slots: some 100 instructions. spec: SM-2
+ * of the multiplications. What is lost above that is latency: from a logit to its sum 14 operations
+ * follow each other, longer than a leaf's 72 multiplications take, so that the queues before the
+ * pipes would have to hold two leaves, 240 operations; and what stands between two rows, some 100
+ * instructions, costs its share of short ones. `sinkproof bench --only 'softmax-f32-*'` tells what
+ * is left of the roof. spec: SM-2
  *
  * Sums: lane by lane over 128 elements in a tree of three levels, over up to 8 such steps in a
- * chain, and two of 64 where a row ends, in binary32; then in binary64, 16 lanes to 8, and blocks of 1024 in a balanced tree. */
+ * chain, and two of 64 where a row ends, in binary32; then in binary64, 16 lanes to 8, and blocks of
+ * 1024 in a balanced tree. */
 #ifndef SINKPROOF_FAST_AVX512_PASSES_H
 #define SINKPROOF_FAST_AVX512_PASSES_H
 
@@ -77,7 +79,8 @@ typedef struct line {
   places logits, e; /* e: e^(x - shift), perhaps where the weights will be */
   char *weights;    /* of the row that is done next */
   int64_t weights_step;
-  bool plain;      /* neither sink logits nor log-sum-exps */
+  bool plain; /* neither sink logits nor log-sum-exps */
+  bool wants_lse;
   float shift[4];  /* of rows that are not now yet: row i at i & 3 */
   float factor[4]; /* of rows that are not done yet */
   __m512 max;      /* of next, lane by lane */
@@ -93,8 +96,34 @@ static inline char *next_place(places *p, uint64_t row) {
 
 /* ---- the maximum ---- */
 
-/* A NaN may hide a logit but never becomes the maximum; the sum will show it. */
+/* Until a row ends, maxima of narrow types are 16-bit integers in the order of the numbers that they
+ * stand for: those below 0 have all other bits turned. spec: SM-5 a NaN may hide a logit, or be the
+ * maximum; the sum will show it. */
+static inline __m512i ordered16(__m512i x) {
+  const __m512i others = _mm512_set1_epi16(0x7fff);
+  return _mm512_ternarylogic_epi64(x, _mm512_srai_epi16(x, 15), others,
+                                   0x78); /* x ^ (sign & 7fff) */
+}
+
+/* Sixteen bits of -inf. */
+SPECIALISED __m512i absent32(sp_dtype dtype) {
+  return _mm512_set1_epi16((short)(dtype == SP_F16 ? 0xfc00 : 0xff80));
+}
+
+SPECIALISED __m512 no_maximum(sp_dtype dtype) {
+  if (dtype == SP_F32) return _mm512_set1_ps(-INFINITY);
+  return _mm512_castsi512_ps(ordered16(absent32(dtype)));
+}
+
+SPECIALISED __m512 greater16(__m512i x, __m512 max) {
+  return _mm512_castsi512_ps(_mm512_max_epi16(ordered16(x), _mm512_castps_si512(max)));
+}
+
 SPECIALISED __m512 max64(sp_dtype dtype, const void *x, uint64_t j, __m512 max) {
+  if (dtype != SP_F32) {
+    const uint16_t *bits = (const uint16_t *)x + j;
+    return greater16(_mm512_loadu_si512(bits + 32), greater16(_mm512_loadu_si512(bits), max));
+  }
   __m512 a = _mm512_max_ps(read16(dtype, x, j), read16(dtype, x, j + 16));
   __m512 b = _mm512_max_ps(read16(dtype, x, j + 32), read16(dtype, x, j + 48));
   return _mm512_max_ps(_mm512_max_ps(a, b), max);
@@ -102,9 +131,24 @@ SPECIALISED __m512 max64(sp_dtype dtype, const void *x, uint64_t j, __m512 max) 
 
 SPECIALISED __m512 max_rest(sp_dtype dtype, const void *x, uint64_t j, uint64_t n, __m512 max) {
   for (; n - j >= 64; j += 64) max = max64(dtype, x, j, max);
-  for (; j < n; j += LANES)
-    max = _mm512_max_ps(read16_or(dtype, x, j, first_lanes(n - j), -INFINITY), max);
+  if (dtype != SP_F32) {
+    for (; j < n; j += 32) {
+      __mmask32 some = n - j < 32 ? (__mmask32)(1u << (n - j)) - 1 : UINT32_MAX;
+      max = greater16(_mm512_mask_loadu_epi16(absent32(dtype), some, (const uint16_t *)x + j), max);
+    }
+  } else {
+    for (; j < n; j += LANES)
+      max = _mm512_max_ps(read16_or(dtype, x, j, first_lanes(n - j), -INFINITY), max);
+  }
   return max;
+}
+
+/* Lane by lane as binary32. */
+SPECIALISED __m512 maxima(sp_dtype dtype, __m512 max) {
+  if (dtype == SP_F32) return max;
+  uint16_t bits[32];
+  _mm512_storeu_si512(bits, ordered16(_mm512_castps_si512(max)));
+  return _mm512_max_ps(read16(dtype, bits, 0), read16(dtype, bits, 16));
 }
 
 /* ---- exponentials and their sum ---- */
@@ -112,8 +156,8 @@ SPECIALISED __m512 max_rest(sp_dtype dtype, const void *x, uint64_t j, uint64_t 
 SPECIALISED __m512 exp128(sp_dtype dtype, const void *from, float *e, uint64_t j, __m512 shift,
                           __m512 sum) {
   __m512 x[8];
-#pragma GCC unroll 8
-  for (unsigned i = 0; i < 8; i++) x[i] = read16(dtype, from, j + 16 * i);
+#pragma GCC unroll 4
+  for (unsigned i = 0; i < 8; i += 2) read32(dtype, from, j + 16 * i, x + i);
   sum = exp128_sum(x, shift, sum);
 #pragma GCC unroll 8
   for (unsigned i = 0; i < 8; i++) _mm512_storeu_ps(e + j + 16 * i, x[i]);
@@ -154,12 +198,12 @@ SPECIALISED void scale64(sp_dtype dtype, bool stream, const float *e, void *weig
   __m512 w[4];
 #pragma GCC unroll 4
   for (unsigned i = 0; i < 4; i++) w[i] = _mm512_mul_ps(_mm512_loadu_ps(e + j + 16 * i), factor);
-#pragma GCC unroll 4
-  for (unsigned i = 0; i < 4; i++) {
+#pragma GCC unroll 2
+  for (unsigned i = 0; i < 4; i += 2) {
     if (stream) {
-      stream16(dtype, weights, j + 16 * i, w[i]);
+      stream32(dtype, weights, j + 16 * i, w + i);
     } else {
-      write16(dtype, weights, j + 16 * i, w[i]);
+      write32(dtype, weights, j + 16 * i, w + i);
     }
   }
 }
@@ -188,13 +232,15 @@ SPECIALISED uint64_t before_line(sp_dtype dtype, const void *weights, uint64_t n
 /* ---- side by side ---- */
 
 /* What is streamed comes from memory too, at a pace that the processor's own prefetching does not
- * expect: logits are asked for this many bytes before their maximum, some 900 cycles. */
-#define AHEAD 8192u
+ * expect: logits are asked for this many bytes before their maximum, some 900 cycles, and
+ * exponentials, which may have left for the second-level cache, some 200 before their weights. */
+#define AHEAD      8192u
+#define AHEAD_KEPT 2048u
 
-SPECIALISED void fetch_ahead(sp_dtype dtype, const char *x) {
-#pragma GCC unroll 4
-  for (uint64_t at = 0; at < STEP * sp_fast_bytes(dtype); at += 64)
-    __builtin_prefetch(x + AHEAD + at);
+/* A loop, though short: sixteen in a row were measured slower. */
+SPECIALISED void fetch(const void *from, uint64_t bytes) {
+#pragma GCC unroll 1
+  for (uint64_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)from + at);
 }
 
 /* Which passes there are rows for. */
@@ -228,7 +274,7 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
     done += head;
     n_done -= head;
   }
-  __m512 max = _mm512_set1_ps(-INFINITY);
+  __m512 max = no_maximum(from);
   __m512 sum = _mm512_setzero_ps();
   block_sums sums;
   sums.n = 0; /* and no level has a meaning yet */
@@ -237,7 +283,8 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
     uint64_t steps = left < BLOCK / STEP ? left : BLOCK / STEP;
     left -= steps;
     for (; steps > 0; steps--) {
-      if (with.max && stream) fetch_ahead(from, next);
+      if (with.max && stream) fetch(next + AHEAD, STEP * sp_fast_bytes(from));
+      if (with.scale && stream) fetch((const char *)done + AHEAD_KEPT, STEP * sizeof(float));
       if (with.max) max = max64(from, next, 0, max);
       if (with.scale) scale64(to, stream, done, weights, 0, factor);
       if (with.exp) sum = exp128(from, now, e, 0, shift, sum);
@@ -260,7 +307,7 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
       sum = exp_rest(from, now, e, 0, n - whole, BLOCK - whole % BLOCK, shift, &sums, sum);
     if (with.scale) scale_rest(to, stream, done, weights, 0, n_done - whole, factor);
   }
-  if (with.max) l->max = max;
+  if (with.max) l->max = maxima(from, max);
   if (with.exp) l->sum[t & 1] = total_of_blocks(&sums, sum);
 }
 

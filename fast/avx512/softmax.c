@@ -44,30 +44,32 @@ static double sink_term(float s, float max) {
   return (double)_mm512_cvtss_f32(exp16(_mm512_set1_ps(s - max)));
 }
 
-static void put_lse(const sp_softmax_call *call, uint64_t row, float s, float shift, double keys) {
-  sp_fast_sum sum = {
-      .max = keys == 0.0 ? -INFINITY : (double)shift, .sum = keys, .invalid = isnan(keys)};
+static float sink_logit(const line *l, uint64_t i) {
+  const sp_in *t = &l->call->sink_logit;
+  if (t->dtype == SP_F32) return ((const float *)t->data)[(int64_t)(l->begin + i) * t->stride[0]];
+  return sp_fast_sink_logit(t, l->begin + i, 0);
+}
+
+static __attribute__((noinline)) void put_lse(const line *l, uint64_t i, double keys) {
+  const sp_softmax_call *call = l->call;
+  const uint64_t row = l->begin + i;
+  const float s = sp_fast_sink_logit(&call->sink_logit, row, 0);
+  const sp_fast_sum sum = {.max = keys == 0.0 ? -INFINITY : (double)l->shift[i & 3],
+                           .sum = keys,
+                           .invalid = isnan(keys)};
   if (call->lse_keys.data != NULL)
     sp_fast_put(&call->lse_keys, row, 0, 0, sp_fast_lse_keys(&sum, s));
   if (call->lse_total.data != NULL)
     sp_fast_put(&call->lse_total, row, 0, 0, sp_fast_lse_total(&sum, s));
 }
 
-/* From the sum to the factor and the log-sum-exps. The factor of an empty row is 0, but for a sink
- * logit of NaN. spec: AT-9, AL-2, AL-4 */
-static __attribute__((noinline)) void finish_row(line *l, uint64_t i, __m512d lanes) {
-  const sp_softmax_call *call = l->call;
-  const float shift = l->shift[i & 3];
-  const double keys = _mm_cvtsd_f64(sum_of_lanes(lanes));
+/* From the sum of row i to its factor and its log-sum-exps. The factor of a row without keys is 0,
+ * but for a sink logit of NaN. spec: AT-9, AL-2, AL-4 */
+static __attribute__((noinline)) void finish_row(line *l, uint64_t i, double keys) {
   double sum = keys;
-  float s = -INFINITY;
-  if (call->sink_logit.data != NULL) {
-    s = sp_fast_sink_logit(&call->sink_logit, l->begin + i, 0);
-    sum += sink_term(s, shift);
-  }
+  if (l->call->sink_logit.data != NULL) sum += sink_term(sink_logit(l, i), l->shift[i & 3]);
   l->factor[i & 3] = keys == 0.0 && !isnan(sum) ? 0.0F : (float)(1.0 / sum);
-  if (call->lse_keys.data != NULL || call->lse_total.data != NULL)
-    put_lse(call, l->begin + i, s, shift, keys);
+  if (l->wants_lse) put_lse(l, i, keys);
 }
 
 /* spec: SM-5 every weight of an invalid row is NaN, whatever NaN its exponentials hold */
@@ -89,11 +91,11 @@ static inline void after_turn(beside with, line *l, uint64_t t) {
   const uint64_t summed = t - 2 * l->lag + 1, done = t - 2 * l->lag;
   if (with.max) _mm_store_ss(&l->shift[t & 3], shift_of(l->max));
   if (all || summed < l->n_rows) {
-    const __m512d lanes = l->sum[(summed + l->lag) & 1];
+    const __m128d keys = sum_of_lanes(l->sum[(summed + l->lag) & 1]);
     if (l->plain) {
-      _mm_store_ss(&l->factor[summed & 3], factor_of(sum_of_lanes(lanes)));
+      _mm_store_ss(&l->factor[summed & 3], factor_of(keys));
     } else {
-      finish_row(l, summed, lanes);
+      finish_row(l, summed, _mm_cvtsd_f64(keys));
     }
   }
   if (with.scale && isnan(l->factor[done & 3])) fill_invalid(l, l->weights - l->weights_step);
@@ -112,7 +114,8 @@ static line line_of(const sp_softmax_call *call, const sp_fast_softmax_plan *pla
             .n = call->n,
             .lag = plan->lag,
             .plain = call->sink_logit.data == NULL && call->lse_keys.data == NULL &&
-                     call->lse_total.data == NULL};
+                     call->lse_total.data == NULL,
+            .wants_lse = call->lse_keys.data != NULL || call->lse_total.data != NULL};
   if (call->n == 0) return l;
   places in_scratch = {.at = scratch,
                        .step = kept_step,
@@ -131,7 +134,7 @@ static line line_of(const sp_softmax_call *call, const sp_fast_softmax_plan *pla
 
 /* Rows without keys have log-sum-exps. */
 static void finish_empty_rows(line *l) {
-  for (uint64_t i = 0; i < l->n_rows; i++) finish_row(l, i, _mm512_setzero_pd());
+  for (uint64_t i = 0; i < l->n_rows; i++) finish_row(l, i, 0.0);
 }
 
 static uint64_t lesser(uint64_t a, uint64_t b) {
