@@ -38,11 +38,15 @@ static bool grow(size_t *bytes, uint64_t a, uint64_t b, size_t size) {
 
 size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value) {
   uint64_t acc_len = sp_fast_padded(d_value);
+  uint64_t q_len = sp_fast_padded(d_head);
+  uint64_t strips = (n_rows + SP_FAST_STRIP - 1) / SP_FAST_STRIP;
   size_t bytes = 64;
   bool fits = grow(&bytes, n_rows, 1, sizeof(sp_fast_row)) &&
-              grow(&bytes, n_rows, sp_fast_padded(d_head), sizeof(float)) &&
+              grow(&bytes, n_rows, q_len, sizeof(float)) &&
               grow(&bytes, n_rows, acc_len, sizeof(double)) &&
-              grow(&bytes, acc_len, SP_FAST_STRIP, sizeof(float));
+              grow(&bytes, acc_len, SP_FAST_STRIP, sizeof(float)) &&
+              grow(&bytes, strips * SP_FAST_STRIP, 4 * q_len, sizeof(float)) &&
+              grow(&bytes, 2 * SP_FAST_PAD, q_len, sizeof(float));
   return fits ? bytes : 0;
 }
 
@@ -62,6 +66,9 @@ static group group_init(const sp_fast_impl *impl, const sp_attention_call *call,
   g.acc = take(&scratch, g.n_rows * g.acc_len, sizeof *g.acc);
   g.shape = (sp_fast_shape){.d_head = call->d_head, .d_value = value_len(call)};
   g.shape.partial = take(&scratch, g.acc_len * SP_FAST_STRIP, sizeof(float));
+  uint64_t strips = (g.n_rows + SP_FAST_STRIP - 1) / SP_FAST_STRIP;
+  g.shape.spread = take(&scratch, strips * SP_FAST_STRIP * 4 * g.q_len, sizeof(float));
+  g.shape.packed = take(&scratch, 2 * SP_FAST_PAD * g.q_len, sizeof(float));
   memset(g.q, 0, g.n_rows * g.q_len * sizeof *g.q);
   return g;
 }
@@ -76,25 +83,66 @@ static void group_start(group *g, const sp_fast_query *query) {
         .rule = sp_fast_rule(g->call, query->b, query->i, query->h_kv * g->n_rows + r)};
 }
 
-/* One segment, cut at the multiples of a tile. */
-static void attend_segment(group *g, const sp_fast_query *query, const sp_fast_segment *s) {
+/* The rows' q are those of this set. */
+static void use_queries(group *g, const sp_fast_query *query, uint32_t q_set) {
+  for (uint64_t r = 0; r < g->n_rows; r++)
+    g->rows[r].q = query->q + (q_set * g->n_rows + r) * g->q_len;
+  if (g->impl->spread != NULL) g->impl->spread(&g->shape, g->rows, g->n_rows);
+}
+
+/* Keys [begin, end) of a segment, by their numbers. */
+static sp_fast_keys keys_of(const group *g, const sp_fast_segment *s, uint64_t begin,
+                            uint64_t end) {
   sp_fast_keys keys = {.k_stride = s->k_stride,
                        .v_stride = s->v_stride,
                        .k_dtype = s->k_dtype,
-                       .v_dtype = s->v_dtype};
-  for (uint64_t r = 0; r < g->n_rows; r++)
-    g->rows[r].q = query->q + (s->q_set * g->n_rows + r) * g->q_len;
+                       .v_dtype = s->v_dtype,
+                       .first = begin,
+                       .n = (uint32_t)(end - begin)};
+  int64_t skipped = (int64_t)(begin - s->first);
+  keys.k = sp_fast_step(s->k, s->k_dtype, skipped * s->k_stride);
+  if (g->shape.d_value > 0) keys.v = sp_fast_step(s->v, s->v_dtype, skipped * s->v_stride);
+  return keys;
+}
+
+/* One segment, cut at the multiples of a tile. */
+static void attend_segment(group *g, const sp_fast_segment *s) {
   uint64_t last = s->first + s->n;
-  for (uint64_t j = s->first; j < last; j += keys.n) {
+  for (uint64_t j = s->first; j < last;) {
     uint64_t end = (j / SP_FAST_TILE + 1) * SP_FAST_TILE;
-    keys.first = j;
-    keys.n = (uint32_t)((end < last ? end : last) - j);
-    keys.k = sp_fast_step(s->k, s->k_dtype, (int64_t)(j - s->first) * s->k_stride);
-    keys.v = NULL;
-    if (g->shape.d_value > 0)
-      keys.v = sp_fast_step(s->v, s->v_dtype, (int64_t)(j - s->first) * s->v_stride);
-    g->impl->tile(&g->shape, &keys, g->rows, g->n_rows);
+    const sp_fast_keys keys = keys_of(g, s, j, end < last ? end : last);
+    g->impl->tile(&g->shape, &keys, 1, g->rows, g->n_rows);
+    j = end;
   }
+}
+
+/* All segments fill at most one tile together, and meet the same queries. */
+static bool fit_one_tile(const sp_fast_segment *segment, uint32_t n_segments) {
+  uint64_t groups = 0;
+  for (uint32_t i = 0; i < n_segments; i++) {
+    if (segment[i].q_set != segment[0].q_set || segment[i].n > SP_FAST_TILE) return false;
+    groups += (segment[i].first % SP_FAST_PAD + segment[i].n + SP_FAST_PAD - 1) / SP_FAST_PAD;
+  }
+  return n_segments > 0 && n_segments <= SP_FAST_RUNS && groups <= SP_FAST_TILE / SP_FAST_PAD;
+}
+
+static void attend_one_tile(group *g, const sp_fast_segment *segment, uint32_t n_segments) {
+  sp_fast_keys run[SP_FAST_RUNS];
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < n_segments; i++)
+    if (segment[i].n > 0)
+      run[n++] = keys_of(g, &segment[i], segment[i].first, segment[i].first + segment[i].n);
+  if (n > 0) g->impl->tile(&g->shape, run, n, g->rows, g->n_rows);
+}
+
+static void attend_segments(group *g, const sp_fast_query *query, const sp_fast_segment *segment,
+                            uint32_t n_segments) {
+  bool one_tile = fit_one_tile(segment, n_segments);
+  for (uint32_t i = 0; i < n_segments; i++) {
+    if (i == 0 || segment[i].q_set != segment[i - 1].q_set) use_queries(g, query, segment[i].q_set);
+    if (!one_tile) attend_segment(g, &segment[i]);
+  }
+  if (one_tile) attend_one_tile(g, segment, n_segments);
 }
 
 /* spec: AL-8 one more key, by another rule */
@@ -106,7 +154,7 @@ static void attend_pair(group *g, const sp_fast_query *query) {
                                 .v_dtype = call->k.dtype,
                                 .n = 1};
   for (uint64_t r = 0; r < g->n_rows; r++) g->rows[r].rule = sp_fast_pair_rule(call);
-  attend_segment(g, query, &pair);
+  attend_segments(g, query, &pair, 1);
 }
 
 /* An output element is rounded once to binary32, and from there to its type. spec: SM-4, NU-2 */
@@ -140,7 +188,7 @@ static void finish_row(const group *g, const sp_fast_row *row, uint64_t b, uint6
 static void attend(group *g, const sp_fast_query *query, const sp_fast_segment *segment,
                    uint32_t n_segments, bool with_pair) {
   group_start(g, query);
-  for (uint32_t s = 0; s < n_segments; s++) attend_segment(g, query, &segment[s]);
+  attend_segments(g, query, segment, n_segments);
   if (with_pair) attend_pair(g, query);
   for (uint64_t r = 0; r < g->n_rows; r++)
     finish_row(g, &g->rows[r], query->b, query->i, query->h_kv * g->n_rows + r);

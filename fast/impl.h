@@ -8,8 +8,8 @@
  *
  * Numbers of a row: inside a tile of SP_FAST_TILE keys a variant works in binary32; from tile to
  * tile the sum and the output are kept in binary64, so a long context does not add error. Where a
- * tile ends depends on the index of the key alone, so a row's bits do not depend on the other rows,
- * on the batch, or on how many threads there are. spec: AT-8, NU-12 */
+ * tile ends depends on which keys the row sees, so its bits do not depend on the other rows, on the
+ * batch, or on how many threads there are. spec: AT-8, NU-12 */
 #ifndef SINKPROOF_FAST_IMPL_H
 #define SINKPROOF_FAST_IMPL_H
 
@@ -32,7 +32,14 @@
 /* Rows that a variant may take through a tile together. */
 #define SP_FAST_STRIP 8u
 
-/* n consecutive keys of one kv head, none of them across a multiple of SP_FAST_TILE. */
+/* Runs that one tile may be made of. */
+#define SP_FAST_RUNS 3u
+
+static inline uint64_t sp_fast_padded(uint64_t n) {
+  return (n + SP_FAST_PAD - 1) / SP_FAST_PAD * SP_FAST_PAD;
+}
+
+/* A run: n consecutive keys of one kv head. */
 typedef struct sp_fast_keys {
   const void *k;              /* the row of key `first` */
   const void *v;              /* … NULL when no output is wanted */
@@ -52,7 +59,9 @@ typedef struct sp_fast_row {
 
 typedef struct sp_fast_shape {
   uint64_t d_head, d_value; /* d_value is 0 when no output is wanted */
-  float *partial; /* scratch: partial[SP_FAST_STRIP][d_value], padded like acc, 64-byte aligned */
+  /* Scratch, 64-byte aligned: partial sums of SP_FAST_STRIP outputs, padded like acc; for variants
+   * that spread, 4 floats for every element of every row, and 32 for every element of one. */
+  float *partial, *spread, *packed;
 } sp_fast_shape;
 
 typedef struct sp_fast_impl {
@@ -63,9 +72,12 @@ typedef struct sp_fast_impl {
   /* Rows [begin, end) of a call that is checked and complete, with the plan's scratch. */
   void (*softmax)(const sp_softmax_call *call, const sp_fast_softmax_plan *plan, uint64_t begin,
                   uint64_t end, void *scratch);
-  /* Move n_rows rows of one kv head on by the keys of one tile. */
-  void (*tile)(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
-               uint64_t n_rows);
+  /* The rows' q are new. NULL where tile reads q itself. */
+  void (*spread)(const sp_fast_shape *shape, const sp_fast_row *rows, uint64_t n_rows);
+  /* Move n_rows rows of one kv head on by the keys of one tile: of runs of the same types whose
+   * groups, SP_FAST_PAD keys from a multiple of SP_FAST_PAD on, fill at most a tile. */
+  void (*tile)(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
+               sp_fast_row *rows, uint64_t n_rows);
   const sp_kernel *kernel;
   /* Rotation, as rope.h says of the portable ones. */
   void (*turn)(const sp_fast_rope *rope, uint64_t position, sp_fast_angles *angles);

@@ -38,10 +38,6 @@ typedef struct sp_fast_query {
   const float *q;
 } sp_fast_query;
 
-static inline uint64_t sp_fast_padded(uint64_t n) {
-  return (n + SP_FAST_PAD - 1) / SP_FAST_PAD * SP_FAST_PAD;
-}
-
 /* Cannot fail and allocates nothing; scratch as for sp_fast_attend. A row without any key is the
  * empty row. spec: AT-9 */
 void sp_fast_attend_segments(const sp_fast_impl *impl, const sp_fast_query *query,

@@ -138,8 +138,8 @@ SPECIALISED void tile_row(sp_dtype k_dtype, sp_dtype v_dtype, const sp_fast_shap
 }
 
 /* Keys and values of one type are the usual case; rotated keys are binary32 beside any values. */
-void sp_fast_tile_avx2(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
-                       uint64_t n_rows) {
+static void tile_run(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
+                     uint64_t n_rows) {
   bool same = keys->k_dtype == keys->v_dtype || shape->d_value == 0;
   for (uint64_t r = 0; r < n_rows; r++) {
     if (!same) {
@@ -152,4 +152,9 @@ void sp_fast_tile_avx2(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_
       tile_row(SP_F32, SP_F32, shape, keys, &rows[r]);
     }
   }
+}
+
+void sp_fast_tile_avx2(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
+                       sp_fast_row *rows, uint64_t n_rows) {
+  for (uint32_t i = 0; i < n_runs; i++) tile_run(shape, &keys[i], rows, n_rows);
 }

@@ -1,79 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights times values: what one group of 16 keys adds to the outputs of up to 4 rows. An output
+/* Weights times values: what one group of 16 keys adds to the outputs of up to 8 rows. An output
  * element is one chain of multiply-adds over the group's keys, from zero, and the chain joins what
  * the groups before it gave. So sums stay shallow, and accumulators are stored once in 16 keys.
  * Only present keys are touched, and all of them, also where the weight is 0. spec: SM-4, SM-6, AT-3
  *
- * Roofline, 4 rows and 64 elements: for each key 16 multiply-adds (8 cycles) with 4 loads of values
- * and 4 broadcasts of weights (4 cycles); for each group 16 additions, 16 loads and 16 stores beside
- * 256 multiply-adds, on other pipes. Values of 16 bits are widened where they are loaded: 4 to 8
+ * Roofline, 8 rows and 32 elements: for each key 16 multiply-adds (8 cycles) with 2 loads of values
+ * and 8 broadcasts of weights (5 cycles); for each group 16 additions, 16 loads and 16 stores beside
+ * 256 multiply-adds, on other pipes. Values of 16 bits are widened where they are loaded: 2 to 4
  * operations for 16 multiply-adds. */
 #ifndef SINKPROOF_FAST_AVX512_VALUES_H
 #define SINKPROOF_FAST_AVX512_VALUES_H
 
 #include "fast/avx512/lanes.h"
+#include "fast/impl.h"
 
-/* The values of one group, and the keys of it that are present. */
-typedef struct values {
+/* Floats between the weights of one row and the next, and between vectors of outputs. */
+#define P_STEP   SP_FAST_TILE
+#define OUT_STEP (SP_FAST_STRIP * LANES)
+
+/* One group of some rows. */
+typedef struct weighing {
   const char *lane0; /* where the value of lane 0 is, or would be */
   int64_t step;      /* bytes from one key to the next */
-  uint32_t present;
-} values;
-
-/* Of one row: 16 weights, and the outputs so far. */
-typedef struct weighed {
-  const float *p;
-  float *out;
-} weighed;
+  const float *p;    /* 16 weights of the first row */
+  float *out;        /* its first 16 outputs so far */
+  uint32_t present;  /* the keys that are, for all these rows */
+  bool first;        /* nothing so far */
+} weighing;
 
 /* 16 * n_vectors outputs from c on of n_rows rows; those before `end`, where it is not 0. */
-SPECIALISED void weigh_key(int n_rows, int n_vectors, sp_dtype dtype, const values *v,
-                           uint32_t lane, const weighed *row, uint64_t c, uint64_t end,
-                           __m512 *sum) {
-  const char *key = v->lane0 + (int64_t)lane * v->step;
-  __m512 v16[4];
+SPECIALISED void weigh_key(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, const weighing *w,
+                           uint32_t lane, uint64_t c, uint64_t end, __m512 sum[16]) {
+  const char *key = w->lane0 + (int64_t)lane * w->step;
+  __m512 v[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < n_vectors; i++)
-    v16[i] = end == 0 ? read16(dtype, key, c + LANES * (uint64_t)i)
+  for (uint32_t i = 0; i < 4; i++)
+    if (i < n_vectors)
+      v[i] = end == 0 ? read16(dtype, key, c + LANES * i)
                       : load16(dtype, key, c, first_lanes(end - c));
+#pragma GCC unroll 8
+  for (uint32_t r = 0; r < 8; r++) {
+    if (r >= n_rows) continue;
+    const __m512 p = _mm512_set1_ps(w->p[r * P_STEP + lane]);
 #pragma GCC unroll 4
-  for (int r = 0; r < n_rows; r++) {
-    const __m512 p = _mm512_set1_ps(row[r].p[lane]);
-#pragma GCC unroll 4
-    for (int i = 0; i < n_vectors; i++) sum[4 * r + i] = _mm512_fmadd_ps(p, v16[i], sum[4 * r + i]);
+    for (uint32_t i = 0; i < 4; i++)
+      if (i < n_vectors) sum[r * n_vectors + i] = _mm512_fmadd_ps(p, v[i], sum[r * n_vectors + i]);
   }
 }
 
-SPECIALISED void weigh_vectors(int n_rows, int n_vectors, sp_dtype dtype, const values *v,
-                               const weighed *row, uint64_t c, uint64_t end) {
+SPECIALISED void weigh_vectors(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype,
+                               const weighing *w, uint64_t c, uint64_t end) {
   __m512 sum[16];
+  float *out = w->out + c / LANES * OUT_STEP;
 #pragma GCC unroll 16
-  for (int i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
-  if (v->present == 0xffff) {
+  for (uint32_t i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
+  if (w->present == 0xffff) {
 #pragma GCC unroll 2
     for (uint32_t lane = 0; lane < LANES; lane++)
-      weigh_key(n_rows, n_vectors, dtype, v, lane, row, c, end, sum);
+      weigh_key(n_rows, n_vectors, dtype, w, lane, c, end, sum);
   } else {
-    for (uint32_t rest = v->present; rest != 0; rest &= rest - 1)
-      weigh_key(n_rows, n_vectors, dtype, v, (uint32_t)__builtin_ctz(rest), row, c, end, sum);
+    for (uint32_t rest = w->present; rest != 0; rest &= rest - 1)
+      weigh_key(n_rows, n_vectors, dtype, w, (uint32_t)__builtin_ctz(rest), c, end, sum);
   }
-#pragma GCC unroll 4
-  for (int r = 0; r < n_rows; r++) {
-#pragma GCC unroll 4
-    for (int i = 0; i < n_vectors; i++) {
-      float *out = row[r].out + c + LANES * (uint64_t)i;
-      _mm512_store_ps(out, _mm512_add_ps(_mm512_load_ps(out), sum[4 * r + i]));
-    }
+#pragma GCC unroll 16
+  for (uint32_t j = 0; j < 16; j++) {
+    if (j >= n_rows * n_vectors) continue;
+    float *at = out + j % n_vectors * OUT_STEP + j / n_vectors * LANES;
+    _mm512_store_ps(at, w->first ? sum[j] : _mm512_add_ps(_mm512_load_ps(at), sum[j]));
   }
 }
 
-/* All outputs of n_rows rows. */
-SPECIALISED void weigh_rows(int n_rows, sp_dtype dtype, const values *v, const weighed *row,
-                            uint64_t d_value) {
+/* All outputs of 8, 4 or 1 rows. */
+SPECIALISED void weigh_rows(uint32_t n_rows, sp_dtype dtype, const weighing *w, uint64_t d_value) {
+  const uint32_t n = n_rows == 8 ? 2 : 4;
   uint64_t c = 0;
-  for (; c + 4 * LANES <= d_value; c += 4 * LANES) weigh_vectors(n_rows, 4, dtype, v, row, c, 0);
-  for (; c + LANES <= d_value; c += LANES) weigh_vectors(n_rows, 1, dtype, v, row, c, 0);
-  if (c < d_value) weigh_vectors(n_rows, 1, dtype, v, row, c, d_value);
+  for (; c + n * LANES <= d_value; c += n * LANES) weigh_vectors(n_rows, n, dtype, w, c, 0);
+  for (; c + LANES <= d_value; c += LANES) weigh_vectors(n_rows, 1, dtype, w, c, 0);
+  if (c < d_value) weigh_vectors(n_rows, 1, dtype, w, c, d_value);
 }
 
 #endif

@@ -9,20 +9,20 @@
  *   exponential                       log-error below 2u (measured 1.27)         eps_exp = 2u
  *   sum of a softmax row of N         2 additions in a tree over 64 keys and min(N, 1024) / 64 in
  *                                     a lane, at most 18, then binary64
- *   sum of an attention tile          2 additions in a tree over 64 keys, at most 4 in a lane, 4
- *                                     across lanes, then binary64
+ *   sum of an attention tile          3 additions in a tree over 128 keys or 2 over 64, at most 2
+ *                                     in a lane, 4 across lanes, then binary64
  *   output, in a tile                 16 fused multiply-adds over a group of keys, 16 additions of
  *                                     groups (the first to zero, exact), then binary64:
- *                                     min(N, 16) + ceil(min(N, 256) / 16) - 1 <= 31, where
+ *                                     at most min(N, 16) + 16 - 1 <= 31 in a tile, where
  *                                     h(N) = 24 + ceil(log2(N + 1)) is 32 from N = 128 on and the
- *                                     chain is below 24 before
+ *                                     chain, in up to three runs, is at most 26 before
  *   binary64 from tile to tile        2^-53 each: below one u up to 2^29 tiles
  *   normalisation                     1 / Z in binary64; weights: its rounding and a product,
  *                                     2 of c_n = 3; outputs: 1
  *
  * There is no rescale in binary32, so no tile is declared. A dot product of d elements has chains
- * of ceil(d / 16) fused multiply-adds and at most min(4, ceil(log2 d)) additions; scale, cap and
- * biases are in binary64 with one rounding, or are one product. */
+ * of 4 ceil(d / 16) fused multiply-adds, of which those with the padding's zeros are exact, and 2
+ * additions; scale, cap and biases are in binary64 with one rounding, or are one product. */
 #include "fast/avx512/variant.h"
 
 #include "fast/cpu.h"
@@ -37,6 +37,7 @@ const sp_fast_impl sp_fast_avx512 = {
              SP_FAST_CPU_AVX512BW | SP_FAST_CPU_AVX512DQ | SP_FAST_CPU_AVX512VL,
     .exp = sp_fast_exp_avx512,
     .softmax = sp_fast_softmax_avx512,
+    .spread = sp_fast_spread_avx512,
     .tile = sp_fast_tile_avx512,
     .kernel = &kernel,
     .turn = sp_fast_turn_avx512,

@@ -60,7 +60,8 @@ static void tile_row(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fa
     if (x[t] > -INFINITY) add_key(shape, keys, row, t, x[t]);
 }
 
-void sp_fast_tile_scalar(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fast_row *rows,
-                         uint64_t n_rows) {
-  for (uint64_t r = 0; r < n_rows; r++) tile_row(shape, keys, &rows[r]);
+void sp_fast_tile_scalar(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
+                         sp_fast_row *rows, uint64_t n_rows) {
+  for (uint32_t i = 0; i < n_runs; i++)
+    for (uint64_t r = 0; r < n_rows; r++) tile_row(shape, &keys[i], &rows[r]);
 }
