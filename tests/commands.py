@@ -208,6 +208,8 @@ class Profiles(unittest.TestCase):
             jsonschema.validate(json.loads(out), json.load(file))
         found = {k["kernel"]: k for k in json.loads(out)["kernels"]}
         self.assertEqual(found["wide"]["profile"], "vllm-fa:lse-empty=+inf")
+        self.assertEqual(found["grouped"]["profile"], "torch-sdpa")
+        self.assertNotIn("neither", [q["state"] for q in found["grouped"]["questions"]])
         for kernel in ["always-rotates", "attend-only"]:  # which decline what is asked first
             answers = {q["question"]: q["answer"] for q in found[kernel]["questions"]}
             self.assertEqual(found[kernel]["profile"], "streaming-llm-before")

@@ -82,6 +82,7 @@ typedef struct sp_profile {
   const char *parameters; /* which of our fields carries which of the system's parameters */
   sp_conventions conventions;
   sp_conventions also; /* bit a: another path or version of the system gives answer a */
+  bool window_0;       /* a window of 0 means something there, and is no error */
 } sp_profile;
 
 /* The named profiles; the first is core. */

@@ -89,15 +89,15 @@ bool sp_probe_case(const sp_probe *probe, const sp_asker *asker, sp_case *c) {
   return false;
 }
 
-static void read_outputs(const sp_probe *probe, const sp_case *c, const sp_outputs *outputs,
-                         sp_probe_result *evidence) {
+static void read_outputs(const sp_probe *probe, const sp_case *c, size_t heads_a_row,
+                         const sp_outputs *outputs, sp_probe_result *evidence) {
   bool values = probe->output == SP_OUT_VALUES;
   const sp_array *array = values ? &outputs->values
                           : probe->output == SP_OUT_LSE_TOTAL && outputs->lse_total.bits != NULL
                               ? &outputs->lse_total
                               : &outputs->lse_keys;
   size_t length = !values ? 1 : c->op == SP_OP_SOFTMAX ? c->n_kv : c->d_value;
-  size_t row = probe->row == SP_LAST_ROW ? array->count / length - 1 : probe->row;
+  size_t row = probe->row == SP_LAST_ROW ? array->count / length - 1 : probe->row * heads_a_row;
   evidence->n = probe->n;
   for (size_t i = 0; i < probe->n; i++)
     evidence->got[i] = sp_ref_load(array->dtype, array->bits, row * length + i);
@@ -114,8 +114,28 @@ typedef struct inquiry {
   unsigned n_failures;
 } inquiry;
 
-/* Some caches decline what they are asked first: tokens without rotation, or queries in an append. */
-typedef enum manner { AS_MADE, ROTATED, ATTENDED, N_MANNERS = 4 } manner;
+/* Some kernels decline what they are asked first: as many heads of queries as of keys; caches, tokens
+ * without rotation, or queries in an append. */
+typedef enum manner { AS_MADE, GROUPED = 1, ROTATED = 2, ATTENDED = 4, N_MANNERS = 8 } manner;
+
+/* Each element of `length` twice. */
+static bool twice(sp_array *array, size_t length) {
+  sp_array wide = {0};
+  if (array->bits == NULL) return true;
+  if (!sp_array_alloc(&wide, array->dtype, 2 * array->count)) return false;
+  size_t bytes = length * sp_ref_format_bytes(array->dtype);
+  for (size_t i = 0; i < wide.count / length; i++)
+    memcpy((char *)wide.bits + i * bytes, (char *)array->bits + i / 2 * bytes, bytes);
+  free(array->bits);
+  *array = wide;
+  return true;
+}
+
+static bool group(sp_case *c) {
+  if (c->op == SP_OP_SOFTMAX || c->n_heads != c->n_kv_heads) return false;
+  c->n_heads *= 2;
+  return twice(&c->q, c->d_head) && twice(&c->sink_logit, 1) && twice(&c->alibi_slope, 1);
+}
 
 /* Keys of zeros have logit 0 however they are rotated. */
 static bool rotate(const sp_asker *asker, sp_case *c) {
@@ -143,10 +163,11 @@ static bool attend_last(const sp_probe *probe, sp_case *c) {
 }
 
 static bool make_case(const inquiry *q, const sp_probe *probe, unsigned how, sp_case *c) {
-  if (how != AS_MADE && probe->op != SP_OP_CACHE) return false;
+  if ((how & (ROTATED | ATTENDED)) != 0 && probe->op != SP_OP_CACHE) return false;
   if (!sp_probe_case(probe, &q->asker, c)) return false;
   bool ok = ((how & ROTATED) == 0 || rotate(&q->asker, c)) &&
-            ((how & ATTENDED) == 0 || attend_last(probe, c)) && sp_case_offered(c, q->asker.kernel);
+            ((how & ATTENDED) == 0 || attend_last(probe, c)) &&
+            ((how & GROUPED) == 0 || group(c)) && sp_case_offered(c, q->asker.kernel);
   if (!ok) sp_case_clear(c);
   return ok;
 }
@@ -165,7 +186,7 @@ static bool ask_sized(inquiry *q, const sp_probe *probe, unsigned how, sp_reply 
   if (*went) {
     sp_probe_result *evidence = &reply->part[reply->n_parts++];
     evidence->probe = probe;
-    read_outputs(probe, &c, &outputs, evidence);
+    read_outputs(probe, &c, how & GROUPED ? 2 : 1, &outputs, evidence);
     for (unsigned a = 1; a <= sp_n_answers(probe->question); a++)
       sp_probe_expect(probe, &q->asker, a, evidence->expected[a]);
   } else if (ok) {

@@ -94,12 +94,14 @@ static bool hidden_total(const sp_asker *asker, sp_case *c) {
 
 static bool early_keys(const sp_asker *asker, sp_case *c) {
   c->want_lse_keys = true;
-  return sp_probe_rows(asker, c, 5, 4);
+  return sp_convention(asker->known, SP_ASK_CAUSAL) != SP_CAUSAL_TOP_LEFT &&
+         sp_probe_rows(asker, c, 5, 4);
 }
 
 static bool early_total(const sp_asker *asker, sp_case *c) {
   c->want_lse_total = true;
-  return sp_probe_rows(asker, c, 5, 4);
+  return sp_convention(asker->known, SP_ASK_CAUSAL) != SP_CAUSAL_TOP_LEFT &&
+         sp_probe_rows(asker, c, 5, 4);
 }
 
 /* A term that is always there is there in an empty row too, but not in lse_keys. */

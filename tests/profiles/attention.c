@@ -80,6 +80,22 @@ static sp_status wide(const sp_attention_call *call) {
 
 const sp_kernel wide_kernel = PROFILE_KERNEL("wide", FA2, NULL, wide, NULL);
 
+/* ---- … and for grouped heads only, without biases: corners are asked with more queries than keys ---- */
+
+enum { TOP = SP_OPT_GQA | SP_OPT_PREFILL | SP_OPT_MORE_Q_THAN_KV | SP_OPT_STRIDES };
+
+static bool to_the_left(const sp_attention_call *call, int64_t i, int64_t j) {
+  return !call->causal || j <= i;
+}
+
+static sp_status grouped(const sp_attention_call *call) {
+  static const row_policy p = {to_the_left, grouped_head, plain_score, NULL};
+  bool fits = call->n_heads > call->n_kv_heads;
+  return fits || call->window == 0 ? attention_by(&p, TOP, call) : SP_UNSUPPORTED;
+}
+
+const sp_kernel grouped_kernel = PROFILE_KERNEL("grouped", TOP, NULL, grouped, NULL);
+
 /* ---- PyTorch: is_causal is aligned to the upper left ---- */
 
 static bool upper_left(const sp_attention_call *call, int64_t i, int64_t j) {

@@ -58,6 +58,6 @@ sp_status attention_by(const row_policy *policy, uint64_t options, const sp_atte
 
 extern const sp_kernel flashinfer_kernel, fa2_kernel, wide_kernel, torch_kernel, modulo_kernel,
     softmax1_kernel, hf_kernel, after_kernel, before_kernel, mlx_kernel, llama_kernel, trt_kernel,
-    stubborn_kernel, rotating_kernel, apart_kernel;
+    stubborn_kernel, rotating_kernel, apart_kernel, grouped_kernel;
 
 #endif
