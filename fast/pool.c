@@ -20,9 +20,32 @@
 #define DOOR_ROUND(door)  ((uint32_t)((door) >> 32))
 #define DOOR_INSIDE(door) ((uint32_t)(door) >> 1)
 
-/* Looks at the door before a thread sleeps: a few tens of microseconds, longer than the gap between
- * two calls of a loop, too short to be felt by a neighbour. */
-#define SPINS 2000
+/* A thread that waits looks at the door LOOKS times between two pauses, since a hypervisor takes
+ * the processor away from a guest that does little else than pause; and sleeps after SPINS pauses,
+ * a few tens of microseconds, longer than the gap between two calls of a loop, too short to be felt
+ * by a neighbour. */
+#define SPINS 500
+#define LOOKS 64
+
+/* The caller's rounding and flushing, which a thread takes over. Arithmetic here is SSE's on x86-64,
+ * and the x87 unit's environment is slow to set. spec: KC-6 */
+#if defined(__x86_64__)
+typedef unsigned environment;
+static void get_environment(environment *e) {
+  *e = __builtin_ia32_stmxcsr();
+}
+static void set_environment(const environment *e) {
+  __builtin_ia32_ldmxcsr(*e);
+}
+#else
+typedef fenv_t environment;
+static void get_environment(environment *e) {
+  fegetenv(e);
+}
+static void set_environment(const environment *e) {
+  fesetenv(e);
+}
+#endif
 
 typedef struct worker {
   sp_fast_pool *pool;
@@ -30,17 +53,18 @@ typedef struct worker {
   pthread_t thread;
 } worker;
 
+/* What a thread needs to take part comes with the door, in one line of a cache. */
 struct sp_fast_pool {
   _Alignas(64) _Atomic uint64_t door;
+  sp_fast_task *task;
+  void *job;
+  uint64_t n_tasks;
+  environment environment;
   _Alignas(64) _Atomic uint64_t next; /* the next task that nobody has */
   _Alignas(64) _Atomic uint32_t n_sleeping;
   _Atomic bool stop;
   pthread_mutex_t lock;
   pthread_cond_t wake;
-  fenv_t environment;
-  sp_fast_task *task;
-  void *job;
-  uint64_t n_tasks;
   uint32_t n_workers; /* threads that were started */
   worker workers[];
 };
@@ -78,7 +102,8 @@ static bool has_news(sp_fast_pool *pool, uint32_t seen, uint64_t *door) {
 static uint64_t await(sp_fast_pool *pool, uint32_t seen) {
   uint64_t door;
   for (int i = 0; i < SPINS; i++) {
-    if (has_news(pool, seen, &door)) return door;
+    for (int k = 0; k < LOOKS; k++)
+      if (has_news(pool, seen, &door)) return door;
     relax();
   }
   pthread_mutex_lock(&pool->lock);
@@ -98,7 +123,7 @@ static void *work(void *argument) {
     if (atomic_load(&pool->stop)) return NULL;
     seen = DOOR_ROUND(door);
     if (!enter(pool, door)) continue;
-    fesetenv(&pool->environment); /* spec: KC-6 the caller's rounding, also here */
+    set_environment(&pool->environment);
     take_tasks(pool, self->index);
     atomic_fetch_sub(&pool->door, DOOR_ONE);
   }
@@ -112,15 +137,14 @@ static void wake_sleepers(sp_fast_pool *pool) {
 }
 
 static void close_door(sp_fast_pool *pool) {
-  uint64_t door = atomic_load(&pool->door);
-  for (uint64_t i = 0;; i++) {
-    door &= ~(uint64_t)(UINT32_MAX ^ DOOR_OPEN); /* only with nobody inside */
-    if (atomic_compare_exchange_weak(&pool->door, &door, door & ~DOOR_OPEN)) return;
-    if (i < SPINS) {
-      relax();
-    } else {
+  for (uint64_t i = 1;; i++) {
+    uint64_t door = atomic_load(&pool->door);
+    if (DOOR_INSIDE(door) == 0 &&
+        atomic_compare_exchange_weak(&pool->door, &door, door & ~DOOR_OPEN))
+      return;
+    if (i % LOOKS == 0) relax();
+    if (i > (uint64_t)SPINS * LOOKS)
       sched_yield(); /* the thread inside may need this very processor */
-    }
   }
 }
 
@@ -132,7 +156,7 @@ void sp_fast_pool_run(sp_fast_pool *pool, uint64_t n_tasks, sp_fast_task *task, 
   pool->task = task;
   pool->job = job;
   pool->n_tasks = n_tasks;
-  fegetenv(&pool->environment);
+  get_environment(&pool->environment);
   atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
   uint64_t round = DOOR_ROUND(atomic_load(&pool->door)) + UINT64_C(1);
   atomic_store(&pool->door, round << 32 | DOOR_OPEN);
