@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Class G: eviction, rings, blocks. tests: EV-1 EV-2 EV-4 EV-5 EV-6 EV-7 EV-8 KC-5 */
+/* Class G: eviction, rings, blocks. tests: EV-1 EV-2 EV-4 EV-5 EV-6 EV-7 EV-8 KC-5
+ *
+ * Two of the catalogue's class G are no kernels. ml-explore/mlx-lm#1914: a claim that was withdrawn;
+ * spare slots are not observable (EV-4). NVIDIA/TensorRT-LLM#6379: a feature that newer code broke,
+ * whose tests were waived and which was then refused; no cause is public, and refusing is declining
+ * (KC-2).
+ */
 #include "certify/museum/exhibit.h"
 
 /* S + W without overflow. */
@@ -130,5 +136,19 @@ SP_EXHIBIT(
     .cite = "huggingface/transformers#33692", .reveals = "a block longer than S + W",
     .ops = SP_IN_CACHE, .needs = SP_OPT_SINK_TOKENS, .min_n = 3);
 
+/* Slots behind the trimmed cache are met too, and hold zeros. */
+static void fold_zeros(const sp_row *row, sp_state *state) {
+  uint64_t room = capacity_of(row->cache), n = (uint64_t)row->pos_q + 1;
+  if (n > room && !sp_row_empty(row))
+    state->l = sp_fl(row, state->l + (double)(n - room) * sp_exp_gap(row, 0, state->m));
+  sp_base_fold(row, state);
+}
+static const sp_hooks g19_hooks = {.fold = fold_zeros};
+SP_EXHIBIT(g19, 'G', "G19-mask-longer-than-cache", .clause = "EV-4",
+           .summary = "the mask is as long as the stream, so that slots behind the trimmed cache "
+                      "are met",
+           .cite = "tomaarsen/attention_sinks#22", .reveals = "a stream longer than S + W",
+           .ops = SP_IN_CACHE, .min_n = 2);
+
 const sp_exhibit *const sp_exhibits_g[] = {&g3,   &g4,  &g7,  &g8,  &g8b, &g10,
-                                           &g10b, &g14, &g15, &g17, NULL};
+                                           &g10b, &g14, &g15, &g17, &g19, NULL};
