@@ -7,11 +7,11 @@
 #include "certify/gen/list.h"
 #include "certify/gen/tools.h"
 
-/* Every other case rotates, if it can. */
-static bool numbers(sp_gen *g, size_t n, size_t n_sink_tokens, size_t window) {
-  uint32_t position = g->index % 4 == 1 ? SP_POSITION_ABS : SP_POSITION_CACHE;
+/* What is turned by this position is turned if that is offered. */
+static bool numbers_at(sp_gen *g, uint32_t position, size_t n, size_t n_sink_tokens,
+                       size_t window) {
   sp_gen_heads(g, 2);
-  if (g->index % 2 == 0 || !sp_gen_rope(g, position)) sp_gen_dims(g, 3);
+  if (position == SP_POSITION_NONE || !sp_gen_rope(g, position)) sp_gen_dims(g, 3);
   sp_gen_stream(g, n, n_sink_tokens, window);
   return sp_gen_rope_tensors(g);
 }
@@ -20,6 +20,13 @@ static bool step_of(sp_gen *g, size_t sequence, sp_cache_step_kind kind, size_t 
   if (!sp_gen_step(g, kind, n, queries)) return false;
   g->c->script[g->c->n_steps - 1].sequence = sequence;
   return true;
+}
+
+/* Every other case is turned. */
+static bool numbers(sp_gen *g, size_t n, size_t n_sink_tokens, size_t window) {
+  static const uint32_t positions[] = {SP_POSITION_NONE, SP_POSITION_ABS, SP_POSITION_NONE,
+                                       SP_POSITION_CACHE};
+  return numbers_at(g, positions[g->index % 4], n, n_sink_tokens, window);
 }
 
 /* One, a block, half, all but one and all of the window, over three batches; token by token, and in
@@ -115,7 +122,10 @@ bool sp_make_cache_sequences(sp_case *c, const sp_generator_request *request) {
   if (!sp_gen_begin(&g, c, request, 12)) return false;
   size_t w = windows[g.index % 4], s = pinned[g.index % 3];
   c->n_sequences = 2 + g.index % 2;
-  if (!numbers(&g, c->n_sequences * (s + 2 * w + 3), s, w)) return false;
+  /* Ranks first: what a cache does to one sequence and forgets in the others is a shift. */
+  static const uint32_t positions[] = {SP_POSITION_CACHE, SP_POSITION_NONE, SP_POSITION_ABS,
+                                       SP_POSITION_CACHE, SP_POSITION_NONE};
+  if (!numbers_at(&g, positions[g.index % 5], c->n_sequences * (s + 2 * w + 3), s, w)) return false;
   return histories(&g, 1 + g.index % 5, 0) && sp_gen_finish(&g);
 }
 
