@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host puts and what it brings back: streams in order, lists, empty tensors, large cases,
- * parts of a case, illegal calls. tests: EV-4, EV-5, EV-6, KC-5, KC-7, NU-12 */
+ * parts of a case, illegal calls. tests: EV-4, EV-5, EV-6, KC-5, KC-7, KC-10, NU-12 */
 #include <check.h>
 #include <string.h>
 
@@ -219,6 +219,10 @@ START_TEST(illegal_calls_are_put) {
   ck_assert_uint_eq(counts[SP_INCIDENT_CRASH], 1);
   ck_assert_uint_eq(count_illegal("stream-accepts", counts), 8);
   ck_assert_uint_eq(counts[SP_INCIDENT_ACCEPTED], 7);
+  ck_assert_uint_eq(count_illegal("plan", counts), 5);
+  ck_assert_uint_eq(counts[SP_INCIDENT_NONE], 5);
+  ck_assert_uint_eq(count_illegal("plan-trusts", counts), 5);
+  ck_assert_uint_eq(counts[SP_INCIDENT_ACCEPTED], 2);
   ck_assert_uint_eq(count_illegal("declines", counts), 3);
   ck_assert_uint_eq(counts[SP_INCIDENT_NONE], 3);
 }

@@ -2,7 +2,7 @@
 /* Prepared calls: a plan is another way to the same bits. It is made while what it must read anew
  * (logits or q, biases, sink logits) still holds other numbers, it must write nothing then, and it
  * runs twice without the struct that it was made from. What a plan that kept too much returns is the
- * answer to another call. spec: NU-12, KC-4, KC-5 */
+ * answer to another call. spec: KC-10, NU-12, KC-4, KC-5 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

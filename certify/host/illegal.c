@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that SPEC.md calls errors. They cannot be cases, since a case is well formed; each is a
  * small legal call in which one field is spoiled after the tensors have been placed, so that only
- * that field can be the reason for a refusal. spec: KC-7 */
+ * that field can be the reason for a refusal. spec: KC-7, KC-10 */
 #include "certify/host/host_run.h"
 
 #include <math.h>
@@ -121,6 +121,10 @@ static const illegal list[] = {
     {"softmax with a scale of NaN", SP_CALL_SOFTMAX, softmax_scale_nan, false, false, 0},
     {"softmax with an infinite scale", SP_CALL_SOFTMAX, softmax_scale_inf, false, false, 0},
     {"softmax with no output requested", SP_CALL_SOFTMAX, softmax_no_output, false, false, 0},
+    {"preparing softmax with a scale of NaN", SP_CALL_PREPARE_SOFTMAX, softmax_scale_nan, false,
+     false, 0},
+    {"preparing softmax with no output requested", SP_CALL_PREPARE_SOFTMAX, softmax_no_output,
+     false, false, 0},
     {"attention with window 0", SP_CALL_ATTENTION, window_zero, false, false, 0},
     {"attention with n_heads no multiple of n_kv_heads", SP_CALL_ATTENTION, heads_no_multiple,
      false, false, 0},
@@ -132,6 +136,14 @@ static const illegal list[] = {
     {"attention with bias_k and no bias_v", SP_CALL_ATTENTION, only_bias_k, true, false, 0},
     {"attention with bias_v and no bias_k", SP_CALL_ATTENTION, only_bias_v, true, false, 0},
     {"attention with no output requested", SP_CALL_ATTENTION, no_output, false, false, 0},
+    {"preparing attention with n_heads no multiple of n_kv_heads", SP_CALL_PREPARE_ATTENTION,
+     heads_no_multiple, false, false, 0},
+    {"preparing attention with no kv heads", SP_CALL_PREPARE_ATTENTION, no_kv_heads, false, false,
+     0},
+    {"preparing attention with a scale of NaN", SP_CALL_PREPARE_ATTENTION, scale_nan, false, false,
+     0},
+    {"preparing attention with no output requested", SP_CALL_PREPARE_ATTENTION, no_output, false,
+     false, 0},
     {"opening a cache with window 0", SP_CALL_OPEN, cache_window_zero, false, true, 0},
     {"opening a cache with n_heads no multiple of n_kv_heads", SP_CALL_OPEN, cache_heads, false,
      true, 0},
@@ -163,8 +175,9 @@ static const illegal list[] = {
 /* ---- the legal call ---- */
 
 static sp_op op_of(const illegal *item) {
-  if (item->kind == SP_CALL_SOFTMAX) return SP_OP_SOFTMAX;
-  return item->kind == SP_CALL_ATTENTION ? SP_OP_ATTENTION : SP_OP_CACHE;
+  if (item->kind == SP_CALL_SOFTMAX || item->kind == SP_CALL_PREPARE_SOFTMAX) return SP_OP_SOFTMAX;
+  bool attention = item->kind == SP_CALL_ATTENTION || item->kind == SP_CALL_PREPARE_ATTENTION;
+  return attention ? SP_OP_ATTENTION : SP_OP_CACHE;
 }
 
 static sp_dtype first_type(uint32_t dtypes) {
@@ -206,13 +219,14 @@ static bool legal_case(sp_case *c, const illegal *item, const sp_kernel *kernel)
 }
 
 static void build(sp_call *call, sp_call_kind kind, const sp_case *c) {
-  if (kind == SP_CALL_SOFTMAX) sp_call_softmax(call, c);
-  if (kind == SP_CALL_ATTENTION) sp_call_attention(call, c);
+  if (kind == SP_CALL_SOFTMAX || kind == SP_CALL_PREPARE_SOFTMAX) sp_call_softmax(call, c);
+  if (kind == SP_CALL_ATTENTION || kind == SP_CALL_PREPARE_ATTENTION) sp_call_attention(call, c);
   if (kind == SP_CALL_OPEN) sp_call_open(call, c);
   if (kind == SP_CALL_APPEND) sp_call_append(call, c, 0, 1, true);
   if (kind == SP_CALL_ATTEND) sp_call_attend(call, c, 0);
-  if (kind == SP_CALL_CLOSE) sp_call_close(call);
+  if (kind == SP_CALL_CLOSE || kind == SP_CALL_RELEASE) sp_call_close(call);
   if (kind == SP_CALL_TRUNCATE) sp_call_truncate(call, c->n_kv + 1);
+  call->kind = kind;
 }
 
 /* ---- the calls in order ---- */
@@ -255,10 +269,11 @@ static bool run(const probe *p, const illegal *item) {
     if (!put(p, item->kind, item->name, item->spoil, &status)) return false;
     if (p->incident->kind == SP_INCIDENT_NONE) sp_check_refusal(p->host, status, p->incident);
   }
-  if (!cache || !p->host->link.running || (item->kind == SP_CALL_OPEN && status != SP_OK))
-    return true;
+  bool planned = item->kind >= SP_CALL_PREPARE_SOFTMAX && p->incident->kind == SP_INCIDENT_ACCEPTED;
+  if (!p->host->link.running || (item->kind == SP_CALL_OPEN && status != SP_OK)) return true;
+  if (!cache && !planned) return true;
   sp_incident found = *p->incident;
-  bool ok = put(p, SP_CALL_CLOSE, "close", NULL, &status);
+  bool ok = put(p, cache ? SP_CALL_CLOSE : SP_CALL_RELEASE, "close", NULL, &status);
   if (ok && found.kind != SP_INCIDENT_NONE) *p->incident = found;
   return ok;
 }
@@ -266,6 +281,11 @@ static bool run(const probe *p, const illegal *item) {
 static bool offered(const illegal *item, const sp_kernel *kernel) {
   sp_op op = op_of(item);
   if ((item->needs & ~kernel->options) != 0) return false;
+  if (item->kind >= SP_CALL_PREPARE_SOFTMAX) {
+    const sp_prepare_ops *ops = kernel->prepare;
+    if (ops == NULL || (op == SP_OP_SOFTMAX ? ops->softmax == NULL : ops->attention == NULL))
+      return false;
+  }
   if (op == SP_OP_SOFTMAX) return kernel->softmax != NULL && kernel->dtypes_softmax != 0;
   bool present = op == SP_OP_ATTENTION ? kernel->attention != NULL : kernel->cache != NULL;
   return present && first_type(kernel->dtypes_q) != 0 && first_type(kernel->dtypes_kv) != 0;

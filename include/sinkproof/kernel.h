@@ -214,7 +214,7 @@ typedef struct sp_cache_ops {
  * v and the bias pair; `run` computes that call: it reads everything else anew, through the same
  * pointers, and may rely on k, v and the bias pair being as they were. The call struct itself is
  * gone by then: keep a copy, not its address. Results are those of the one-step operation, bit for
- * bit. Any entry may be NULL. */
+ * bit. Any entry may be NULL. (KC-10) */
 typedef struct sp_prepared sp_prepared; /* the kernel's own; opaque */
 
 typedef struct sp_prepare_ops {
