@@ -223,19 +223,32 @@ static const char *ask_in_appends(sp_translation *t) {
   return w.n_asking == 0 ? "it asks for lists only" : NULL;
 }
 
+/* A first block, a prompt, is the same in all answers where nothing has to leave for it; and where
+ * nobody asks before the next token makes room. */
+static bool is_whole(const sp_translation *t, size_t s) {
+  const sp_case *c = &t->meaning;
+  const sp_cache_step *step = &c->script[s];
+  if (s > 0 || c->n_sequences > 1) return false;
+  if (c->window > SIZE_MAX - c->n_sink_tokens || step->n_tokens <= c->n_sink_tokens + c->window)
+    return true;
+  bool unasked = !step->with_queries && c->n_steps > 1 && step[1].kind == SP_STEP_APPEND;
+  return unasked && has(t, SP_ASK_EVICT, SP_EVICT_ASKED);
+}
+
 static bool split_blocks(sp_translation *t) {
   const sp_case *c = &t->meaning;
   size_t n = c->n_steps;
   for (size_t s = 0; s < c->n_steps; s++)
-    if (c->script[s].kind == SP_STEP_APPEND) n += c->script[s].n_tokens - 1;
+    if (c->script[s].kind == SP_STEP_APPEND && !is_whole(t, s)) n += c->script[s].n_tokens - 1;
   if (n == c->n_steps) return true;
   sp_cache_step *script = sp_translation_keep(t, n * sizeof *script);
   if (script == NULL) return false;
   size_t at = 0;
   for (size_t s = 0; s < c->n_steps; s++) {
     sp_cache_step step = c->script[s];
-    size_t times = step.kind == SP_STEP_APPEND ? step.n_tokens : 1;
-    if (step.kind == SP_STEP_APPEND) step.n_tokens = 1;
+    bool whole = step.kind != SP_STEP_APPEND || is_whole(t, s);
+    size_t times = whole ? 1 : step.n_tokens;
+    if (!whole) step.n_tokens = 1;
     for (size_t i = 0; i < times; i++) script[at++] = step;
   }
   t->put.script = script;
