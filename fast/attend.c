@@ -85,8 +85,9 @@ static void group_start(group *g, const sp_fast_query *query) {
 
 /* The rows' q are those of this set. */
 static void use_queries(group *g, const sp_fast_query *query, uint32_t q_set) {
+  int64_t step = query->q_step != 0 ? query->q_step : (int64_t)g->q_len;
   for (uint64_t r = 0; r < g->n_rows; r++)
-    g->rows[r].q = query->q + (q_set * g->n_rows + r) * g->q_len;
+    g->rows[r].q = query->q + (int64_t)(q_set * g->n_rows + r) * step;
   if (g->impl->spread != NULL) g->impl->spread(&g->shape, g->rows, g->n_rows);
 }
 
@@ -116,14 +117,14 @@ static void attend_segment(group *g, const sp_fast_segment *s) {
   }
 }
 
-/* All segments fill at most one tile together, and meet the same queries. */
+/* All segments have at most one tile's keys together, and meet the same queries. */
 static bool fit_one_tile(const sp_fast_segment *segment, uint32_t n_segments) {
-  uint64_t groups = 0;
+  uint64_t n = 0;
   for (uint32_t i = 0; i < n_segments; i++) {
     if (segment[i].q_set != segment[0].q_set || segment[i].n > SP_FAST_TILE) return false;
-    groups += (segment[i].first % SP_FAST_PAD + segment[i].n + SP_FAST_PAD - 1) / SP_FAST_PAD;
+    n += segment[i].n;
   }
-  return n_segments > 0 && n_segments <= SP_FAST_RUNS && groups <= SP_FAST_TILE / SP_FAST_PAD;
+  return n_segments > 0 && n_segments <= SP_FAST_RUNS && n <= SP_FAST_TILE;
 }
 
 static void attend_one_tile(group *g, const sp_fast_segment *segment, uint32_t n_segments) {
@@ -157,21 +158,6 @@ static void attend_pair(group *g, const sp_fast_query *query) {
   attend_segments(g, query, &pair, 1);
 }
 
-/* An output element is rounded once to binary32, and from there to its type. spec: SM-4, NU-2 */
-static void store_outputs(sp_dtype dtype, void *out, const double *acc, double inverse,
-                          uint64_t n) {
-  for (uint64_t c = 0; c < n; c += SP_FAST_PAD) {
-    float x[SP_FAST_PAD];
-    uint64_t here = n - c < SP_FAST_PAD ? n - c : SP_FAST_PAD;
-    for (uint64_t l = 0; l < SP_FAST_PAD; l++) x[l] = (float)(acc[c + l] * inverse); /* padded */
-    if (dtype == SP_F32) {
-      memcpy((float *)out + c, x, here * sizeof *x);
-      continue;
-    }
-    for (uint64_t l = 0; l < here; l++) sp_fast_store(dtype, out, c + l, x[l]);
-  }
-}
-
 /* spec: AL-5, AT-9 (an empty row's acc is 0), SM-5 (an invalid row's inverse is NaN) */
 static void finish_row(const group *g, const sp_fast_row *row, uint64_t b, uint64_t i, uint64_t h) {
   const sp_attention_call *call = g->call;
@@ -181,8 +167,8 @@ static void finish_row(const group *g, const sp_fast_row *row, uint64_t b, uint6
   if (call->lse_total.data != NULL)
     sp_fast_put(&call->lse_total, b, i, h, sp_fast_lse_total(&row->sum, sink_logit));
   if (call->out.data != NULL)
-    store_outputs(call->out.dtype, sp_fast_out(&call->out, b, i, h), row->acc,
-                  sp_fast_inverse(&row->sum, sink_logit), call->d_value);
+    g->impl->store(call->out.dtype, sp_fast_out(&call->out, b, i, h), row->acc,
+                   sp_fast_inverse(&row->sum, sink_logit), call->d_value);
 }
 
 static void attend(group *g, const sp_fast_query *query, const sp_fast_segment *segment,
@@ -231,12 +217,23 @@ static void load_q(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
                     g->q + r * g->q_len);
 }
 
+/* Rows of q that need no widening and no padding are used where they lie. */
+static bool q_is_ready(const sp_attention_call *call) {
+  return call->q.dtype == SP_F32 && call->d_head % SP_FAST_PAD == 0 && call->q.stride[2] != 0;
+}
+
 static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
-  const sp_fast_query query = {.call = g->call, .b = b, .i = i, .h_kv = h_kv, .q = g->q};
+  const sp_attention_call *call = g->call;
+  sp_fast_query query = {.call = call, .b = b, .i = i, .h_kv = h_kv, .q = g->q};
   sp_fast_segment segment[2];
   unsigned n_segments = query_segments(&query, segment);
-  load_q(g, b, i, h_kv);
-  attend(g, &query, segment, n_segments, g->call->bias_k.data != NULL);
+  if (q_is_ready(call)) {
+    query.q = sp_fast_in(&call->q, b, i, h_kv * g->n_rows);
+    query.q_step = call->q.stride[2];
+  } else {
+    load_q(g, b, i, h_kv);
+  }
+  attend(g, &query, segment, n_segments, call->bias_k.data != NULL);
 }
 
 /* The next query's rows and outputs lie a whole token away, where no processor guesses them. */
@@ -246,11 +243,11 @@ static void prefetch_query(const group *g, uint64_t b, uint64_t i, uint64_t h_kv
     uint64_t h = h_kv * g->n_rows + r;
     const char *q = sp_fast_in(&call->q, b, i, h);
     for (uint64_t byte = 0; byte < call->d_head * sp_fast_bytes(call->q.dtype); byte += 64)
-      __builtin_prefetch(q + byte, 0);
+      __builtin_prefetch(q + byte, 0, 2);
     if (call->out.data == NULL) continue;
     const char *out = sp_fast_out(&call->out, b, i, h);
     for (uint64_t byte = 0; byte < call->d_value * sp_fast_bytes(call->out.dtype); byte += 64)
-      __builtin_prefetch(out + byte, 1);
+      __builtin_prefetch(out + byte, 1, 2);
   }
 }
 

@@ -74,10 +74,12 @@ typedef struct sp_fast_impl {
                   uint64_t end, void *scratch);
   /* The rows' q are new. NULL where tile reads q itself. */
   void (*spread)(const sp_fast_shape *shape, const sp_fast_row *rows, uint64_t n_rows);
-  /* Move n_rows rows of one kv head on by the keys of one tile: of runs of the same types whose
-   * groups, SP_FAST_PAD keys from a multiple of SP_FAST_PAD on, fill at most a tile. */
+  /* Move n_rows rows of one kv head on by the keys of one tile: runs of the same types, none empty,
+   * that have at most SP_FAST_TILE keys together. */
   void (*tile)(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
                sp_fast_row *rows, uint64_t n_rows);
+  /* out[n] = acc * inverse, rounded once to binary32 and from there to its type. acc is padded. */
+  void (*store)(sp_dtype dtype, void *out, const double *acc, double inverse, uint64_t n);
   const sp_kernel *kernel;
   /* Rotation, as rope.h says of the portable ones. */
   void (*turn)(const sp_fast_rope *rope, uint64_t position, sp_fast_angles *angles);
@@ -129,6 +131,9 @@ size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value)
 void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call,
                     const sp_fast_queries *queries, void *scratch);
 void sp_fast_set_path(const sp_fast_impl *impl);
+
+/* store.c: sp_fast_impl.store in portable C. */
+void sp_fast_store_row(sp_dtype dtype, void *out, const double *acc, double inverse, uint64_t n);
 
 /* What every variant offers. */
 #define SP_FAST_DTYPES (SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16))

@@ -21,8 +21,8 @@ typedef struct sp_fast_segment {
   const void *k, *v;          /* the rows of key `first`; v may be NULL when no output is wanted */
   int64_t k_stride, v_stride; /* elements from one key to the next */
   sp_dtype k_dtype, v_dtype;
-  uint64_t first; /* its number; sums are cut at multiples of 16 of it, so let it be what does not
-                     depend on how the keys came here */
+  uint64_t first; /* its number; where segments do not fit one tile they are cut at multiples of a
+                     tile of it, so let it be what does not depend on how the keys came here */
   uint64_t n;     /* 0 is legal */
   uint32_t q_set;
 } sp_fast_segment;
@@ -33,9 +33,9 @@ typedef struct sp_fast_segment {
 typedef struct sp_fast_query {
   const sp_attention_call *call;
   uint64_t b, i, h_kv;
-  /* q[set][row][sp_fast_padded(d_head)], zeros from d_head on, 64-byte aligned; a row for each head
-   * of the group. */
+  /* Sets of rows, a row for each head of the group; zeros from d_head up to sp_fast_padded. */
   const float *q;
+  int64_t q_step; /* floats from one row to the next; 0 = sp_fast_padded(d_head) */
 } sp_fast_query;
 
 /* Cannot fail and allocates nothing; scratch as for sp_fast_attend. A row without any key is the

@@ -29,6 +29,7 @@ const sp_fast_impl sp_fast_avx2 = {
     .exp = sp_fast_exp_avx2,
     .softmax = sp_fast_softmax_avx2,
     .tile = sp_fast_tile_avx2,
+    .store = sp_fast_store_row,
     .kernel = &kernel,
     .turn = sp_fast_turn_scalar,
     .rotate = sp_fast_rotate_scalar,

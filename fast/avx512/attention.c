@@ -3,9 +3,8 @@
  * maximum, the exponentials and their sum, then for all rows the values (values.h); in binary32
  * inside the tile, added to the row in binary64.
  *
- * Keys come in groups of 16, one per lane, that start at multiples of 16 whatever the tile's first
- * key is: the same keys meet in the same sums in every call that sees them. Rows go together as far
- * as they can share a load, eight at a time, and no row's arithmetic knows of another's.
+ * Keys come in groups of 16, one per lane (group.h). Rows go together as far as they can share a
+ * load, eight at a time, and no row's arithmetic knows of another's.
  *
  * Roofline, d = 64: a row spends on 16 keys 64 multiply-adds for q·k and 64 for p·v, 32 cycles each
  * at two a cycle, and 5 cycles of the same two pipes on the exponential: 64 of 69 cycles, so what
@@ -13,85 +12,46 @@
  * 16 bits) comes from the second-level cache or from memory once for all rows. */
 #include "fast/avx512/dot.h"
 #include "fast/avx512/exp.h"
+#include "fast/avx512/group.h"
 #include "fast/avx512/values.h"
 #include "fast/avx512/variant.h"
 #include "fast/tensor.h"
 
-#define GROUPS (SP_FAST_TILE / LANES)
-#define ROWS   SP_FAST_STRIP
+#define ROWS SP_FAST_STRIP
 
-/* Sixteen keys of one run. */
-typedef struct group {
-  const sp_fast_keys *keys;
-  uint64_t base;    /* the number of lane 0, which may lie before the run's first key */
-  uint32_t in_tile; /* lanes whose keys are in the run */
-} group;
-
-/* What a strip of rows knows of one tile: 16 logits, later 16 weights, for each row and group. Lanes
- * of absent keys hold -inf, later 0. */
+/* What a strip of rows knows of one tile: for each row and group 16 dot products, then logits, then
+ * weights. Lanes of absent keys hold anything, then -inf, then 0. */
 typedef struct strip {
   float x[ROWS][GROUPS][LANES] __attribute__((aligned(64)));
   uint16_t present[ROWS][GROUPS];
-  uint16_t bad[ROWS]; /* lanes where some present logit is not finite, or will not be a number */
-  const group *groups;
+  const tile *keys;
   uint32_t n_groups;
   uint32_t n_rows;
   bool alike; /* every row sees the same keys and only scales: the usual case */
   sp_fast_row *rows;
 } strip;
 
-/* Lanes of a group whose keys are in the run. */
-static uint32_t lanes_in_run(const sp_fast_keys *keys, uint64_t base) {
-  uint32_t before_end = first_lanes(keys->first + keys->n - base);
-  uint32_t before_begin = base < keys->first ? first_lanes(keys->first - base) : 0u;
-  return before_end & ~before_begin;
-}
-
-static uint32_t cut_groups(const sp_fast_keys *keys, uint32_t n_runs, group groups[GROUPS]) {
-  uint32_t n = 0;
-  for (uint32_t i = 0; i < n_runs; i++) {
-    uint64_t end = keys[i].first + keys[i].n;
-    for (uint64_t base = keys[i].first / LANES * LANES; base < end; base += LANES)
-      groups[n++] = (group){&keys[i], base, lanes_in_run(&keys[i], base)};
-  }
-  return n;
-}
-
 /* spec: AT-3 */
-static uint32_t present_lanes(const sp_fast_logit_rule *rule, uint64_t base, uint32_t in_tile) {
+static uint32_t present_lanes(const sp_fast_logit_rule *rule, const tile *keys, uint32_t g) {
+  uint32_t in_tile = group_lanes(keys, g);
   if (sp_fast_all_present(rule)) return in_tile;
   uint32_t present = 0;
-  for (uint32_t lane = 0; lane < LANES; lane++)
-    if ((in_tile >> lane & 1u) != 0 && sp_fast_present(rule, base + lane)) present |= 1u << lane;
+  for (uint32_t k = g * LANES; in_tile >> (k % LANES) != 0; k++) {
+    if (sp_fast_present(rule, key_number(keys, k))) present |= 1u << k % LANES;
+    if (k % LANES == LANES - 1) break;
+  }
   return present;
 }
 
-/* Rows of k for 16 lanes. Lanes outside the run repeat one inside: what they read is thrown away,
- * but it must be memory that may be read. spec: KC-4 */
-static void key_rows(const group *g, const char *row[LANES]) {
-  const sp_fast_keys *keys = g->keys;
-  int64_t step = keys->k_stride * (int64_t)sp_fast_bytes(keys->k_dtype);
-  int64_t last = (int64_t)keys->n - 1;
-  int64_t t = (int64_t)(g->base - keys->first);
-  if (g->in_tile == 0xffff) {
-    for (uint32_t lane = 0; lane < LANES; lane++)
-      row[lane] = (const char *)keys->k + (t + (int64_t)lane) * step;
-    return;
-  }
-  for (uint32_t lane = 0; lane < LANES; lane++, t++) {
-    int64_t inside = t < 0 ? 0 : t < last ? t : last;
-    row[lane] = (const char *)keys->k + inside * step;
-  }
-}
-
 /* From dot products to logits, by the general rule, lane by lane in binary64. */
-static __m512 general_logits(const sp_fast_logit_rule *rule, __m512 dots, uint64_t base,
-                             uint32_t present) {
+static __m512 general_logits(const sp_fast_logit_rule *rule, __m512 dots, const tile *keys,
+                             uint32_t g, uint32_t present) {
   float x[LANES];
   _mm512_storeu_ps(x, dots);
-  for (uint32_t lane = 0; lane < LANES; lane++)
-    if ((present >> lane & 1u) != 0)
-      x[lane] = (float)sp_fast_logit(rule, (double)x[lane], base + lane);
+  for (uint32_t rest = present; rest != 0; rest &= rest - 1) {
+    uint32_t lane = (uint32_t)__builtin_ctz(rest);
+    x[lane] = (float)sp_fast_logit(rule, (double)x[lane], key_number(keys, g * LANES + lane));
+  }
   return _mm512_loadu_ps(x);
 }
 
@@ -102,29 +62,6 @@ typedef struct pass {
   packing next;
 } pass;
 
-/* The usual case of a logit. */
-static inline void put_scaled(strip *s, uint32_t r, uint32_t g, __m512 dots) {
-  __mmask16 in_tile = (__mmask16)s->groups[g].in_tile;
-  __m512 x = _mm512_mul_ps(_mm512_set1_ps(s->rows[r].rule.scale), dots);
-  s->bad[r] |= (uint16_t)_mm512_mask_fpclass_ps_mask(in_tile, dots, NOT_FINITE);
-  s->present[r][g] = (uint16_t)in_tile;
-  _mm512_store_ps(s->x[r][g], _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), in_tile, x));
-}
-
-/* spec: AT-2; SM-5 a dot product that is not finite has a q or a k that is not. A logit of +inf is
- * found as the row's maximum. */
-static __attribute__((noinline)) void put_general(strip *s, uint32_t r, uint32_t g, __m512 dots) {
-  const sp_fast_logit_rule *rule = &s->rows[r].rule;
-  uint64_t base = s->groups[g].base;
-  uint32_t present = present_lanes(rule, base, s->groups[g].in_tile);
-  __m512 x = sp_fast_only_scaled(rule) ? _mm512_mul_ps(_mm512_set1_ps(rule->scale), dots)
-                                       : general_logits(rule, dots, base, present);
-  s->bad[r] |= (uint16_t)_mm512_mask_fpclass_ps_mask((__mmask16)present, dots, NOT_FINITE);
-  s->bad[r] |= (uint16_t)_mm512_mask_cmp_ps_mask((__mmask16)present, x, x, _CMP_UNORD_Q);
-  s->present[r][g] = (uint16_t)present;
-  _mm512_store_ps(s->x[r][g], _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), (__mmask16)present, x));
-}
-
 /* n_rows rows from r on; `unit` and `n_units` of the next group are packed meanwhile. */
 SPECIALISED void score_rows(uint32_t n_rows, sp_dtype dtype, bool ragged, strip *s, uint32_t r,
                             uint32_t g, const pass *p, uint32_t unit, uint32_t n_units) {
@@ -132,13 +69,7 @@ SPECIALISED void score_rows(uint32_t n_rows, sp_dtype dtype, bool ragged, strip 
   dot_rows(n_rows, dtype, ragged, p->d, p->spread + r * LANES, p->packed, &p->next, unit, n_units,
            dots);
 #pragma GCC unroll 4
-  for (uint32_t i = 0; i < n_rows; i++) {
-    if (s->alike) {
-      put_scaled(s, r + i, g, dots[i]);
-    } else {
-      put_general(s, r + i, g, dots[i]);
-    }
-  }
+  for (uint32_t i = 0; i < n_rows; i++) _mm512_store_ps(s->x[r + i][g], dots[i]);
 }
 
 /* All rows meet group g. Packing goes with the first of them, or with all when they are eight. */
@@ -167,24 +98,70 @@ SPECIALISED void score(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, 
   pass p = {.spread = shape->spread + first_row * sp_fast_padded(shape->d_head) * 4,
             .d = shape->d_head,
             .next = {.to = shape->packed}};
-  key_rows(&s->groups[0], p.next.row);
+  group_rows(s->keys, 0, false, p.next.row);
   pack_group(dtype, ragged, p.d, &p.next);
   for (uint32_t g = 0; g < s->n_groups; g++) {
     p.packed = p.next.to;
     p.next.to = shape->packed + (g % 2 == 0 ? half : 0);
-    if (g + 1 < s->n_groups) key_rows(&s->groups[g + 1], p.next.row);
+    if (g + 1 < s->n_groups) group_rows(s->keys, g + 1, false, p.next.row);
     score_group(dtype, ragged, s, g, &p);
   }
 }
 
-static float largest(const strip *s, uint32_t r) {
-  __m512 max[4];
-  for (uint32_t i = 0; i < 4; i++) max[i] = _mm512_load_ps(s->x[r][i]);
-  for (uint32_t g = 4; g < s->n_groups; g += 4)
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < 4; i++) max[i] = _mm512_max_ps(_mm512_load_ps(s->x[r][g + i]), max[i]);
-  return _mm512_reduce_max_ps(
-      _mm512_max_ps(_mm512_max_ps(max[0], max[1]), _mm512_max_ps(max[2], max[3])));
+/* The usual case of a logit. Where some present one is not a number, or is infinite because its q or k
+ * is, that lane of `bad` is set. */
+static inline __m512 scale_group(strip *s, uint32_t r, uint32_t g, __mmask16 in_tile, __m512 scale,
+                                 __mmask16 *bad) {
+  __m512 dots = _mm512_load_ps(s->x[r][g]);
+  __m512 x = _mm512_mask_mul_ps(_mm512_set1_ps(-INFINITY), in_tile, scale, dots);
+  *bad = _kor_mask16(*bad, _mm512_mask_fpclass_ps_mask(in_tile, dots, NOT_FINITE));
+  _mm512_store_ps(s->x[r][g], x);
+  s->present[r][g] = (uint16_t)in_tile;
+  return x;
+}
+
+static __m512 scale_row(strip *s, uint32_t r) {
+  const __m512 scale = _mm512_set1_ps(s->rows[r].rule.scale);
+  __m512 even = _mm512_set1_ps(-INFINITY), odd = even;
+  __mmask16 bad = 0;
+  uint32_t g = 0;
+  for (; g + 2 < s->n_groups; g += 2) {
+    even = _mm512_max_ps(scale_group(s, r, g, 0xffff, scale, &bad), even);
+    odd = _mm512_max_ps(scale_group(s, r, g + 1, 0xffff, scale, &bad), odd);
+  }
+  for (; g < s->n_groups; g++)
+    even = _mm512_max_ps(scale_group(s, r, g, group_lanes(s->keys, g), scale, &bad), even);
+  if (bad != 0) s->rows[r].sum.invalid = true;
+  return _mm512_max_ps(even, odd);
+}
+
+/* spec: AT-2; SM-5 a dot product that is not finite has a q or a k that is not. A logit of +inf is
+ * found as the row's maximum. */
+static __m512 rule_row(strip *s, uint32_t r) {
+  const sp_fast_logit_rule *rule = &s->rows[r].rule;
+  __m512 max = _mm512_set1_ps(-INFINITY);
+  __mmask16 bad = 0;
+  for (uint32_t g = 0; g < s->n_groups; g++) {
+    __m512 dots = _mm512_load_ps(s->x[r][g]);
+    __mmask16 present = (__mmask16)present_lanes(rule, s->keys, g);
+    __m512 x = sp_fast_only_scaled(rule) ? _mm512_mul_ps(_mm512_set1_ps(rule->scale), dots)
+                                         : general_logits(rule, dots, s->keys, g, present);
+    x = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), present, x);
+    bad = _kor_mask16(bad, _mm512_mask_fpclass_ps_mask(present, dots, NOT_FINITE));
+    bad = _kor_mask16(bad, _mm512_mask_cmp_ps_mask(present, x, x, _CMP_UNORD_Q));
+    max = _mm512_max_ps(x, max);
+    _mm512_store_ps(s->x[r][g], x);
+    s->present[r][g] = present;
+  }
+  if (bad != 0) s->rows[r].sum.invalid = true;
+  return max;
+}
+
+/* Dot products become logits; returns the largest. Groups are made up to a multiple of 4. */
+static float find_logits(strip *s, uint32_t r) {
+  for (uint32_t g = s->n_groups; g % 4 != 0; g++)
+    _mm512_store_ps(s->x[r][g], _mm512_set1_ps(-INFINITY));
+  return _mm512_reduce_max_ps(s->alike ? scale_row(s, r) : rule_row(s, r));
 }
 
 /* Logits become exponentials; their sum: 128 or 64 keys at a time in each lane, then the lanes. What
@@ -223,7 +200,7 @@ static double raise_max(sp_fast_sum *sum, float max) {
  * negative if the tile gives it nothing. spec: SM-5 */
 static double add_weights(strip *s, uint32_t r, float max) {
   sp_fast_sum *sum = &s->rows[r].sum;
-  if (max == INFINITY || s->bad[r] != 0) sum->invalid = true;
+  if (max == INFINITY) sum->invalid = true;
   if (max == -INFINITY || sum->invalid) return -1.0;
   double factor = raise_max(sum, max);
   float more = exponentiate(s, r, (float)sum->max);
@@ -235,11 +212,7 @@ static double add_weights(strip *s, uint32_t r, float max) {
 static bool weigh_keys(strip *s, double factor[ROWS]) {
   bool any = false;
   float max[ROWS];
-  for (uint32_t r = 0; r < s->n_rows; r++) {
-    for (uint32_t g = s->n_groups; g % 4 != 0; g++)
-      _mm512_store_ps(s->x[r][g], _mm512_set1_ps(-INFINITY));
-    max[r] = largest(s, r);
-  }
+  for (uint32_t r = 0; r < s->n_rows; r++) max[r] = find_logits(s, r);
   for (uint32_t r = 0; r < s->n_rows; r++) {
     factor[r] = add_weights(s, r, max[r]);
     any = any || factor[r] >= 0.0;
@@ -249,15 +222,13 @@ static bool weigh_keys(strip *s, double factor[ROWS]) {
 
 SPECIALISED void weigh_group(sp_dtype dtype, const sp_fast_shape *shape, const strip *s,
                              uint32_t g) {
-  const sp_fast_keys *keys = s->groups[g].keys;
-  int64_t t = (int64_t)(s->groups[g].base - keys->first);
-  int64_t step = keys->v_stride * (int64_t)sp_fast_bytes(dtype);
-  weighing w = {.lane0 = (const char *)keys->v + t * step,
-                .step = step,
-                .p = s->x[0][g],
-                .out = shape->partial,
-                .present = s->present[0][g],
-                .first = g == 0};
+  weighing w;
+  w.p = s->x[0][g];
+  w.out = shape->partial;
+  w.present = s->present[0][g];
+  w.fresh = g == 0;
+  w.first = s->alike ? group_in_run(s->keys, g, true, &w.step) : NULL;
+  if (w.first == NULL) group_rows(s->keys, g, true, w.row);
   uint32_t r = 0;
   if (s->alike && s->n_rows == 8) {
     weigh_rows(8, dtype, &w, shape->d_value);
@@ -301,7 +272,7 @@ SPECIALISED void score_as(sp_dtype dtype, const sp_fast_shape *shape, uint32_t f
 }
 
 static void score_strip(const sp_fast_shape *shape, uint32_t first_row, strip *s) {
-  switch (s->groups[0].keys->k_dtype) {
+  switch (s->keys->run->k_dtype) {
   case SP_F16:
     score_as(SP_F16, shape, first_row, s);
     return;
@@ -314,7 +285,7 @@ static void score_strip(const sp_fast_shape *shape, uint32_t first_row, strip *s
 }
 
 static void weigh_strip(const sp_fast_shape *shape, const strip *s) {
-  switch (s->groups[0].keys->v_dtype) {
+  switch (s->keys->run->v_dtype) {
   case SP_F16:
     weigh(SP_F16, shape, s);
     return;
@@ -335,7 +306,6 @@ static bool rows_alike(const sp_fast_row *rows, uint32_t n_rows) {
 /* spec: SM-6 a row that gets nothing keeps its outputs, whatever the values hold */
 static void tile_strip(const sp_fast_shape *shape, uint32_t first_row, strip *s) {
   double factor[ROWS];
-  memset(s->bad, 0, sizeof s->bad);
   score_strip(shape, first_row, s);
   if (!weigh_keys(s, factor) || shape->d_value == 0) return;
   weigh_strip(shape, s);
@@ -345,10 +315,10 @@ static void tile_strip(const sp_fast_shape *shape, uint32_t first_row, strip *s)
 
 void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
                          sp_fast_row *rows, uint64_t n_rows) {
-  group groups[GROUPS];
+  const tile t = tile_of(keys, n_runs);
   strip s;
-  s.groups = groups;
-  s.n_groups = cut_groups(keys, n_runs, groups);
+  s.keys = &t;
+  s.n_groups = t.n_groups;
   for (uint32_t r = 0; r < n_rows; r += ROWS) {
     s.rows = rows + r;
     s.n_rows = (uint32_t)(n_rows - r < ROWS ? n_rows - r : ROWS);
@@ -362,4 +332,30 @@ void sp_fast_spread_avx512(const sp_fast_shape *shape, const sp_fast_row *rows, 
   for (uint64_t r = 0; r < n_rows; r++)
     spread_row(rows[r].q, shape->d_head, (uint32_t)(r % ROWS),
                shape->spread + r / ROWS * strip_length);
+}
+
+/* spec: SM-4, NU-2 */
+SPECIALISED void store_as(sp_dtype dtype, void *out, const double *acc, double inverse,
+                          uint64_t n) {
+  const __m512d f = _mm512_set1_pd(inverse);
+  for (uint64_t c = 0; c < n; c += LANES) {
+    __m256 low = _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_loadu_pd(acc + c), f));
+    __m256 high = _mm512_cvtpd_ps(_mm512_mul_pd(_mm512_loadu_pd(acc + c + 8), f));
+    __m512 x = _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+    store16(dtype, out, c, first_lanes(n - c), x);
+  }
+}
+
+void sp_fast_store_avx512(sp_dtype dtype, void *out, const double *acc, double inverse,
+                          uint64_t n) {
+  switch (dtype) {
+  case SP_F16:
+    store_as(SP_F16, out, acc, inverse, n);
+    return;
+  case SP_BF16:
+    store_as(SP_BF16, out, acc, inverse, n);
+    return;
+  default:
+    store_as(SP_F32, out, acc, inverse, n);
+  }
 }

@@ -20,18 +20,19 @@
 
 /* One group of some rows. */
 typedef struct weighing {
-  const char *lane0; /* where the value of lane 0 is, or would be */
-  int64_t step;      /* bytes from one key to the next */
-  const float *p;    /* 16 weights of the first row */
-  float *out;        /* its first 16 outputs so far */
-  uint32_t present;  /* the keys that are, for all these rows */
-  bool first;        /* nothing so far */
+  const char *first; /* where all 16 keys are present, their rows of v lie from here on, */
+  int64_t step;      /* so many bytes apart; otherwise NULL, and each lies where `row` says */
+  const char *row[LANES];
+  const float *p;   /* 16 weights of the first row */
+  float *out;       /* its first 16 outputs so far */
+  uint32_t present; /* the keys that are, for all these rows */
+  bool fresh;       /* there are none */
 } weighing;
 
 /* 16 * n_vectors outputs from c on of n_rows rows; those before `end`, where it is not 0. */
 SPECIALISED void weigh_key(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, const weighing *w,
-                           uint32_t lane, uint64_t c, uint64_t end, __m512 sum[16]) {
-  const char *key = w->lane0 + (int64_t)lane * w->step;
+                           const char *key, uint32_t lane, uint64_t c, uint64_t end,
+                           __m512 sum[16]) {
   __m512 v[4];
 #pragma GCC unroll 4
   for (uint32_t i = 0; i < 4; i++)
@@ -54,19 +55,22 @@ SPECIALISED void weigh_vectors(uint32_t n_rows, uint32_t n_vectors, sp_dtype dty
   float *out = w->out + c / LANES * OUT_STEP;
 #pragma GCC unroll 16
   for (uint32_t i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
-  if (w->present == 0xffff) {
+  if (w->first != NULL) {
+    const char *key = w->first;
 #pragma GCC unroll 2
-    for (uint32_t lane = 0; lane < LANES; lane++)
-      weigh_key(n_rows, n_vectors, dtype, w, lane, c, end, sum);
+    for (uint32_t lane = 0; lane < LANES; lane++, key += w->step)
+      weigh_key(n_rows, n_vectors, dtype, w, key, lane, c, end, sum);
   } else {
-    for (uint32_t rest = w->present; rest != 0; rest &= rest - 1)
-      weigh_key(n_rows, n_vectors, dtype, w, (uint32_t)__builtin_ctz(rest), c, end, sum);
+    for (uint32_t rest = w->present; rest != 0; rest &= rest - 1) {
+      uint32_t lane = (uint32_t)__builtin_ctz(rest);
+      weigh_key(n_rows, n_vectors, dtype, w, w->row[lane], lane, c, end, sum);
+    }
   }
 #pragma GCC unroll 16
   for (uint32_t j = 0; j < 16; j++) {
     if (j >= n_rows * n_vectors) continue;
     float *at = out + j % n_vectors * OUT_STEP + j / n_vectors * LANES;
-    _mm512_store_ps(at, w->first ? sum[j] : _mm512_add_ps(_mm512_load_ps(at), sum[j]));
+    _mm512_store_ps(at, w->fresh ? sum[j] : _mm512_add_ps(_mm512_load_ps(at), sum[j]));
   }
 }
 

@@ -39,6 +39,7 @@ const sp_fast_impl sp_fast_avx512 = {
     .softmax = sp_fast_softmax_avx512,
     .spread = sp_fast_spread_avx512,
     .tile = sp_fast_tile_avx512,
+    .store = sp_fast_store_avx512,
     .kernel = &kernel,
     .turn = sp_fast_turn_avx512,
     .rotate = sp_fast_rotate_avx512,

@@ -8,6 +8,7 @@
 void sp_fast_exp_avx512(float *y, const float *x, uint64_t n);
 void sp_fast_softmax_avx512(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
                             uint64_t begin, uint64_t end, void *scratch);
+void sp_fast_store_avx512(sp_dtype dtype, void *out, const double *acc, double inverse, uint64_t n);
 void sp_fast_spread_avx512(const sp_fast_shape *shape, const sp_fast_row *rows, uint64_t n_rows);
 void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
                          sp_fast_row *rows, uint64_t n_rows);

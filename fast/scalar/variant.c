@@ -18,6 +18,7 @@ const sp_fast_impl sp_fast_scalar = {
     .exp = sp_fast_exp_scalar,
     .softmax = sp_fast_softmax_scalar,
     .tile = sp_fast_tile_scalar,
+    .store = sp_fast_store_row,
     .kernel = &kernel,
     .turn = sp_fast_turn_scalar,
     .rotate = sp_fast_rotate_scalar,
