@@ -5,7 +5,7 @@
  *
  * accuracy: an angle is off by less than 2^-50 + position * 2^-106 radians, cosine and sine by less
  * than 2^-49 in all up to position 2^53: nothing that binary32 would notice. Rows are turned in
- * binary64 and rounded once to binary32. Both variants give the same bits.
+ * binary64 and rounded once to binary32. Every variant gives the same bits.
  *
  * A logit depends on the difference of the positions of query and key only, so a cache may count
  * from wherever it likes. spec: EV-12 */

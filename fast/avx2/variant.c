@@ -31,6 +31,6 @@ const sp_fast_impl sp_fast_avx2 = {
     .tile = sp_fast_tile_avx2,
     .store = sp_fast_store_row,
     .kernel = &kernel,
-    .turn = sp_fast_turn_scalar,
-    .rotate = sp_fast_rotate_scalar,
+    .turn = sp_fast_turn_avx2,
+    .rotate = sp_fast_rotate_avx2,
 };

@@ -10,5 +10,8 @@ void sp_fast_softmax_avx2(const sp_softmax_call *call, const sp_fast_softmax_pla
                           uint64_t begin, uint64_t end, void *scratch);
 void sp_fast_tile_avx2(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
                        sp_fast_row *rows, uint64_t n_rows);
+void sp_fast_turn_avx2(const sp_fast_rope *rope, uint64_t position, sp_fast_angles *angles);
+void sp_fast_rotate_avx2(const sp_fast_rope *rope, const sp_fast_angles *angles, sp_dtype dtype,
+                         const void *from, uint64_t d, float *to);
 
 #endif

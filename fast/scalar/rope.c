@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rotation in portable C, pair by pair; fast/avx512/rope.c is the same, operation by operation.
+/* Rotation in portable C, pair by pair; the others are the same, operation by operation.
  * fma is one rounding by definition, whatever the processor. spec: EV-11 */
 #include "fast/rope.h"
 
