@@ -4,6 +4,8 @@
 #include "certify/bench/limits.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +51,7 @@ typedef struct team {
   sp_limit limit;
   uint32_t n_threads;
   size_t bytes; /* of each thread's buffers */
-  pthread_barrier_t barrier;
+  _Atomic uint32_t n_there, n_meetings;
   _Atomic bool stop;
 } team;
 
@@ -91,15 +93,28 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* All are there before anyone goes on. Waiting is looking: who sleeps is woken up later than a
+ * repetition takes. */
+static void meet(team *t) {
+  uint32_t before = atomic_load(&t->n_meetings);
+  if (atomic_fetch_add(&t->n_there, 1) + 1 == t->n_threads) {
+    atomic_store(&t->n_there, 0);
+    atomic_fetch_add(&t->n_meetings, 1);
+    return;
+  }
+  for (unsigned looks = 0; atomic_load(&t->n_meetings) == before; looks++)
+    if (looks > 20000) sched_yield(); /* the others may need this very processor */
+}
+
 /* One repetition; false when the team has been told to stop. Every member asks after the same
  * barrier, so that all of them stop at the same one. */
 static bool repeat(member *m) {
-  pthread_barrier_wait(&m->team->barrier);
+  meet(m->team);
   if (m->team->stop) return false;
   m->begin = now();
   m->done = work(m);
   m->end = now();
-  pthread_barrier_wait(&m->team->barrier);
+  meet(m->team);
   return true;
 }
 
@@ -158,7 +173,6 @@ static bool measure(const sp_probes *p, sp_limit limit, uint32_t n_threads, size
     members[i] = (member){.team = &t, .from = buffer(bytes), .to = buffer(bytes)};
     ok = members[i].from != NULL && members[i].to != NULL;
   }
-  ok = ok && pthread_barrier_init(&t.barrier, NULL, n_threads) == 0;
   while (ok && started < n_threads)
     ok = pthread_create(&threads[started], NULL, follow, &members[started]) == 0 && ++started;
   if (ok) *rate = lead(&members[0], seconds);

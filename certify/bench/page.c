@@ -56,8 +56,8 @@ static void contenders(FILE *file, const sp_bench *bench) {
       file);
   for (size_t i = 0; i < bench->n_contenders; i++) {
     const sp_contender *c = &bench->contender[i];
-    fprintf(file, "<tr><td><span class=\"key\"><i style=\"background:var(--c%zu)\"></i></span>",
-            i % SP_PAGE_COLOURS);
+    fprintf(file, "<tr><td><span class=\"key\"><i%s style=\"background:var(--c%zu)\"></i></span>",
+            i < SP_PAGE_COLOURS ? " class=\"round\"" : "", i % SP_PAGE_COLOURS);
     sp_page_text(file, c->label);
     fputs("</td><td class=\"l\">", file);
     sp_page_text(file, c->version);
@@ -104,13 +104,15 @@ static void bar(FILE *file, const sp_bench_result *r, double slowest) {
 
 static void row(FILE *file, const sp_bench *bench, const sp_bench_result *r, double best,
                 double slowest) {
+  const sp_contender *c = &bench->contender[r->contender];
   char time[24], rate[32];
   const char *mark = sp_bench_mark(bench, r);
+  bool good = r->judged && r->verdict == SP_PASS && c->certified;
   fputs("<tr><td>", file);
-  sp_page_text(file, bench->contender[r->contender].label);
+  sp_page_text(file, c->label);
   fputs("</td>", file);
   if (r->state != SP_CELL_TIMED) {
-    fprintf(file, "<td></td><td colspan=\"7\" class=\"l soft\">%s</td></tr>\n", mark);
+    fprintf(file, "<td></td><td colspan=\"8\" class=\"l soft\">%s</td></tr>\n", mark);
     return;
   }
   bar(file, r, slowest);
@@ -120,8 +122,9 @@ static void row(FILE *file, const sp_bench *bench, const sp_bench_result *r, dou
           r->least / best, 100 * r->spread, rate);
   if (r->roof.seconds > 0)
     fprintf(file, "%.0f %% of %s", 100 * r->roof.seconds / r->least, sp_limit_names[r->roof.limit]);
-  fprintf(file, "</td><td>%.1e</td><td>%.2g</td><td class=\"l %s\"", r->error, r->budget,
-          r->judged && r->verdict == SP_PASS ? "" : "bad");
+  fprintf(file, "</td><td>%.1e</td><td>%.2g</td><td class=\"l\"><code>", r->error, r->budget);
+  sp_page_text(file, c->has_class ? c->cls.text : "none");
+  fprintf(file, "</code></td><td class=\"l %s\"", good ? "good" : "bad");
   fputs(" title=\"", file);
   sp_page_text(file, r->why);
   fprintf(file, "\">%s</td></tr>\n", mark);
@@ -150,7 +153,7 @@ static void blocks(FILE *file, const sp_bench *bench) {
     fprintf(file,
             "<h3>%s, %u thread%s</h3>\n<div class=\"wide\"><table><tr><th>kernel</th><th></th>"
             "<th>least</th><th>ratio</th><th>spread</th><th>rate</th><th>roof</th><th>error</th>"
-            "<th>budget</th><th class=\"l\">judged</th></tr>\n",
+            "<th>budget</th><th class=\"l\">class</th><th class=\"l\">judged</th></tr>\n",
             bench->shape[block[0]->shape].name, block[0]->n_threads,
             block[0]->n_threads == 1 ? "" : "s");
     for (size_t i = 0; i < n; i++)

@@ -40,23 +40,34 @@ static bool range(const sp_bench *bench, axes *a) {
   if (!(x0 <= x1)) return false;
   const double *limit = bench->limits[0].value;
   y1 = fmax(y1, fmax(limit[SP_LIMIT_FMA], limit[SP_LIMIT_DOT_BF16]) * 1e-9);
-  *a = (axes){floor(log10(x0 / 2)), ceil(log10(x1 * 2)), floor(log10(y0)), log10(y1 * 1.6)};
+  *a = (axes){log10(x0 / 2), log10(x1 * 2), floor(log10(y0)), log10(y1 * 1.6)};
   return true;
 }
 
-static void ticks(FILE *file, const axes *a) {
-  for (double e = a->x0; e <= a->x1; e++)
-    fprintf(file,
-            "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"var(--line)\"/>"
-            "<text class=\"soft\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n",
-            px(a, pow(10, e)), px(a, pow(10, e)), TOP, HEIGHT - BOTTOM, px(a, pow(10, e)),
-            HEIGHT - BOTTOM + 18, pow(10, e));
+/* 1, 2, 5 of each decade. */
+static void ticks_x(FILE *file, const axes *a) {
+  static const double of_decade[] = {1, 2, 5};
+  for (double e = floor(a->x0); e <= a->x1; e++)
+    for (int i = 0; i < 3; i++) {
+      double x = of_decade[i] * pow(10, e);
+      if (log10(x) < a->x0 || log10(x) > a->x1) continue;
+      fprintf(file,
+              "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=\"var(--line)\"/>"
+              "<text class=\"soft\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n",
+              px(a, x), px(a, x), TOP, HEIGHT - BOTTOM, px(a, x), HEIGHT - BOTTOM + 18, x);
+    }
+}
+
+static void ticks_y(FILE *file, const axes *a) {
   for (double e = a->y0; e <= a->y1; e++)
     fprintf(file,
             "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--line)\"/>"
             "<text class=\"soft\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
             LEFT, WIDTH - RIGHT, py(a, pow(10, e)), py(a, pow(10, e)), LEFT - 8,
             py(a, pow(10, e)) + 4, pow(10, e));
+}
+
+static void titles(FILE *file) {
   fprintf(file,
           "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">operations per byte</text>"
           "<text x=\"%d\" y=\"%d\">GFLOP/s</text>\n",
@@ -83,12 +94,20 @@ static void slanted_roof(FILE *file, const axes *a, const sp_limits *limits, sp_
           "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--soft)\" "
           "stroke-dasharray=\"5 4\"><title>%s, %.0f GB/s</title></line>",
           px(a, x0), px(a, x1), py(a, x0 * rate), py(a, x1 * rate), sp_limit_names[limit], rate);
-  if (px(a, x1) - px(a, x0) < 80) return; /* no room for its name; the title has it */
+  if (px(a, x1) - px(a, x0) < 60) return; /* no room for its name; the title has it */
   double angle = atan2(py(a, x1 * rate) - py(a, x0 * rate), px(a, x1) - px(a, x0)) * 57.29578;
   fprintf(
       file,
       "<text class=\"soft\" transform=\"translate(%.1f %.1f) rotate(%.1f)\" dy=\"-5\">%s</text>\n",
       px(a, x0) + 6, py(a, x0 * rate) - 4, angle, sp_limit_names[limit]);
+}
+
+/* A circle; where the colours begin again, a square. */
+static void mark(FILE *file, double x, double y, bool square) {
+  if (square)
+    fprintf(file, "<rect x=\"%.1f\" y=\"%.1f\" width=\"8\" height=\"8\"", x - 4, y - 4);
+  else
+    fprintf(file, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"", x, y);
 }
 
 static void points(FILE *file, const sp_bench *bench, const axes *a) {
@@ -98,14 +117,14 @@ static void points(FILE *file, const sp_bench *bench, const axes *a) {
     if (!point(bench, r, &x, &y)) continue;
     bool hollow = !r->judged || r->verdict == SP_FAIL;
     size_t colour = r->contender % SP_PAGE_COLOURS;
-    fprintf(file,
-            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\" style=\"stroke:var(--c%zu);stroke-width:1.6;"
-            "fill-opacity:.75;",
-            px(a, x), py(a, y), colour);
+    bool square = r->contender >= SP_PAGE_COLOURS;
+    mark(file, px(a, x), py(a, y), square);
+    fprintf(file, " style=\"stroke:var(--c%zu);stroke-width:1.6;fill-opacity:.75;", colour);
     if (hollow) fputs("fill:none\"", file);
     if (!hollow) fprintf(file, "fill:var(--c%zu)\"", colour);
-    fprintf(file, "><title>%s, %s: %.1f GFLOP/s</title></circle>\n",
-            bench->contender[r->contender].label, bench->shape[r->shape].name, y);
+    fprintf(file, "><title>%s, %s: %.1f GFLOP/s</title></%s>\n",
+            bench->contender[r->contender].label, bench->shape[r->shape].name, y,
+            square ? "rect" : "circle");
   }
 }
 
@@ -117,7 +136,8 @@ static void key(FILE *file, const sp_bench *bench) {
     for (size_t r = 0; r < bench->n_results; r++)
       n += bench->result[r].contender == i && point(bench, &bench->result[r], &x, &y);
     if (n == 0) continue;
-    fprintf(file, "<span><i style=\"background:var(--c%zu)\"></i>", i % SP_PAGE_COLOURS);
+    fprintf(file, "<span><i%s style=\"background:var(--c%zu)\"></i>",
+            i < SP_PAGE_COLOURS ? " class=\"round\"" : "", i % SP_PAGE_COLOURS);
     sp_page_text(file, bench->contender[i].label);
     fputs("</span>", file);
   }
@@ -131,7 +151,9 @@ void sp_page_roofline(FILE *file, const sp_bench *bench) {
           "<h2>Attention under the roofs, %u thread%s</h2>\n"
           "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Roofline plot\">\n",
           bench->config.threads[0], bench->config.threads[0] == 1 ? "" : "s", WIDTH, HEIGHT);
-  ticks(file, &a);
+  ticks_x(file, &a);
+  ticks_y(file, &a);
+  titles(file);
   for (sp_limit i = SP_LIMIT_READ_L1; i <= SP_LIMIT_READ_DRAM; i++)
     slanted_roof(file, &a, &bench->limits[0], i);
   flat_roof(file, &a, &bench->limits[0], SP_LIMIT_FMA);

@@ -30,5 +30,5 @@ const char sp_page_style[] =
     "font:12px system-ui,sans-serif}svg .soft{fill:var(--soft)}"
     "code{font-family:ui-monospace,monospace;font-size:.9em}"
     ".key span{display:inline-block;margin:0 1rem .25rem 0}.key i{display:inline-block;width:.8rem;"
-    "height:.8rem;margin-right:.35rem;vertical-align:-.08rem}"
+    "height:.8rem;margin-right:.35rem;vertical-align:-.08rem}.key i.round{border-radius:50%}"
     "@media print{body{max-width:none;padding:0}h3,table{break-inside:avoid}}\n";

@@ -20,7 +20,9 @@ def block(report, shape, threads):
     timed = [r for r in report["results"] if r["shape"] == shape and r["threads"] == threads
              and r["state"] == "timed"]
     timed.sort(key=lambda r: r["least_s"])
-    return [f"{r['kernel']} {cell(r)}, error {r.get('error', float('nan')):.1e}" for r in timed]
+    classes = {c["kernel"]: c["class"] for c in report["contenders"]}
+    return [f"{r['kernel']} {cell(r)}, error {r.get('error', float('nan')):.1e} "
+            f"in `{classes[r['kernel']]}`" for r in timed]
 
 
 def main():
