@@ -106,12 +106,29 @@ static sp_fast_keys keys_of(const group *g, const sp_fast_segment *s, uint64_t b
   return keys;
 }
 
+/* Bytes that are passed over between two uses of a key, from which on it has to come from memory:
+ * there, asking for a tile ahead pays; nearer by, it only takes the place of other loads. */
+#define FETCH_BYTES ((double)(24u << 20))
+
+/* The keys and values of all heads where there is one query, and of one head where more follow. */
+static bool comes_from_memory(const group *g, const sp_fast_segment *s) {
+  const sp_attention_call *call = g->call;
+  double heads = call->n_q == 1 ? (double)call->n_kv_heads * (double)call->n_batch : 1.0;
+  double row = (double)(call->d_head * sp_fast_bytes(s->k_dtype)) +
+               (double)(g->shape.d_value * sp_fast_bytes(s->v_dtype));
+  return (double)s->n * row * heads >= FETCH_BYTES;
+}
+
 /* One segment, cut at the multiples of a tile. */
 static void attend_segment(group *g, const sp_fast_segment *s) {
   uint64_t last = s->first + s->n;
+  bool fetch = comes_from_memory(g, s);
   for (uint64_t j = s->first; j < last;) {
     uint64_t end = (j / SP_FAST_TILE + 1) * SP_FAST_TILE;
-    const sp_fast_keys keys = keys_of(g, s, j, end < last ? end : last);
+    if (end > last) end = last;
+    sp_fast_keys keys = keys_of(g, s, j, end);
+    uint64_t rest = last - end;
+    if (fetch) keys.ahead = (uint32_t)(rest < SP_FAST_TILE ? rest : SP_FAST_TILE);
     g->impl->tile(&g->shape, &keys, 1, g->rows, g->n_rows);
     j = end;
   }

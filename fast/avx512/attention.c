@@ -27,6 +27,7 @@ typedef struct strip {
   const tile *keys;
   uint32_t n_groups;
   uint32_t n_rows;
+  bool first; /* strip of the tile */
   bool alike; /* every row sees the same keys and only scales: the usual case */
   sp_fast_row *rows;
 } strip;
@@ -104,6 +105,7 @@ SPECIALISED void score(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, 
     p.packed = p.next.to;
     p.next.to = shape->packed + (g % 2 == 0 ? half : 0);
     if (g + 1 < s->n_groups) group_rows(s->keys, g + 1, false, p.next.row);
+    if (s->first) fetch_values(s->keys, g, shape->d_value);
     score_group(dtype, ragged, s, g, &p);
   }
 }
@@ -247,7 +249,10 @@ SPECIALISED void weigh_group(sp_dtype dtype, const sp_fast_shape *shape, const s
 }
 
 SPECIALISED void weigh(sp_dtype dtype, const sp_fast_shape *shape, const strip *s) {
-  for (uint32_t g = 0; g < s->n_groups; g++) weigh_group(dtype, shape, s, g);
+  for (uint32_t g = 0; g < s->n_groups; g++) {
+    if (s->first) fetch_next_keys(s->keys, g, shape->d_head);
+    weigh_group(dtype, shape, s, g);
+  }
 }
 
 /* acc = acc * factor + partial, 8 of binary64 at a time; both are padded to whole registers. */
@@ -320,6 +325,7 @@ void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, u
   s.keys = &t;
   s.n_groups = t.n_groups;
   for (uint32_t r = 0; r < n_rows; r += ROWS) {
+    s.first = r == 0;
     s.rows = rows + r;
     s.n_rows = (uint32_t)(n_rows - r < ROWS ? n_rows - r : ROWS);
     s.alike = rows_alike(s.rows, s.n_rows);

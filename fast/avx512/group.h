@@ -80,4 +80,27 @@ static inline void group_rows(const tile *t, uint32_t g, bool values, const char
   }
 }
 
+/* Fetch up to sixteen rows of `bytes` bytes, `step` bytes apart. */
+static inline void fetch_rows(const char *row, int64_t step, uint32_t n, uint64_t bytes) {
+  for (uint32_t k = 0; k < n && k < LANES; k++, row += step)
+    for (uint64_t byte = 0; byte < bytes; byte += 64) _mm_prefetch(row + byte, _MM_HINT_T0);
+}
+
+/* The values of group g of a tile that has another one after it. */
+static inline void fetch_values(const tile *t, uint32_t g, uint64_t d_value) {
+  int64_t step = 0;
+  if (t->run->ahead == 0 || d_value == 0) return;
+  const char *first = group_in_run(t, g, true, &step);
+  if (first != NULL) fetch_rows(first, step, LANES, d_value * sp_fast_bytes(t->run->v_dtype));
+}
+
+/* The keys of group g of the next tile. */
+static inline void fetch_next_keys(const tile *t, uint32_t g, uint64_t d_head) {
+  const sp_fast_keys *run = t->run;
+  if (run->ahead <= g * LANES) return;
+  int64_t step = run->k_stride * (int64_t)sp_fast_bytes(run->k_dtype);
+  const char *row = row_of(run, false, run->n + g * LANES);
+  fetch_rows(row, step, run->ahead - g * LANES, d_head * sp_fast_bytes(run->k_dtype));
+}
+
 #endif
