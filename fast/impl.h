@@ -20,6 +20,7 @@
 #include "fast/normalise.h"
 #include "fast/rope.h"
 #include "fast/softmax.h"
+#include "fast/split.h"
 #include "sinkproof/kernel.h"
 
 /* Keys in a tile: a multiple of the lanes of every variant. A tile of 256 keys of 64 binary16
@@ -76,6 +77,7 @@ typedef struct sp_fast_impl {
                   uint64_t end, void *scratch);
   /* The rows' q are new. NULL where tile reads q itself. */
   void (*spread)(const sp_fast_shape *shape, const sp_fast_row *rows, uint64_t n_rows);
+  const sp_fast_split_ops *split; /* NULL = rows are never shared */
   /* Move n_rows rows of one kv head on by the keys of one tile: runs of the same types, none empty,
    * that have at most SP_FAST_TILE keys together. */
   void (*tile)(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,

@@ -94,7 +94,9 @@ typedef struct job {
   sp_softmax_call call;
   sp_fast_softmax_plan plan;
   sp_fast_pool *pool;
-  char *scratch; /* scratch[threads][plan.scratch_bytes] */
+  char *scratch;    /* scratch[threads][plan.scratch_bytes] */
+  uint64_t n_parts; /* of each row; 0 = rows go whole */
+  char *found;      /* by the parts of a row: sums, then maxima */
 } job;
 
 static void run_task(void *of, uint64_t task, uint32_t worker) {
@@ -105,8 +107,25 @@ static void run_task(void *of, uint64_t task, uint32_t worker) {
   j->impl->softmax(&j->call, &j->plan, begin, end, scratch);
 }
 
+static void run_parts(const job *j) {
+  const sp_fast_split split = {
+      .impl = j->impl,
+      .call = &j->call,
+      .plan = &j->plan,
+      .pool = j->pool,
+      .e = (float *)(void *)j->scratch,
+      .n_parts = j->n_parts,
+      .sum = (sp_fast_part_sum *)(void *)j->found,
+      .max = (float *)(void *)(j->found + j->n_parts * sizeof(sp_fast_part_sum))};
+  sp_fast_split_run(&split);
+}
+
 static sp_status run_job(job *j) {
-  sp_fast_pool_run(j->pool, j->plan.n_tasks, run_task, j);
+  if (j->n_parts > 0) {
+    run_parts(j);
+  } else {
+    sp_fast_pool_run(j->pool, j->plan.n_tasks, run_task, j);
+  }
   sp_fast_set_path(j->impl);
   return SP_OK;
 }
@@ -114,13 +133,17 @@ static sp_status run_job(job *j) {
 static void clear_job(job *j) {
   sp_fast_pool_free(j->pool);
   free(j->scratch);
+  free(j->found);
 }
 
 /* Threads for at most as many as there are tasks; scratch for each. */
 static sp_status equip(job *j, bool start_threads) {
-  uint32_t threads = (uint32_t)lesser(j->call.n_threads, j->plan.n_tasks);
-  if (start_threads) j->pool = sp_fast_pool_new(threads);
-  size_t bytes = 0;
+  if (start_threads) j->n_parts = sp_fast_split_parts(j->impl, &j->call, &j->plan);
+  uint64_t n_tasks = j->n_parts > 0 ? j->n_parts : j->plan.n_tasks;
+  if (start_threads) j->pool = sp_fast_pool_new((uint32_t)lesser(j->call.n_threads, n_tasks));
+  size_t bytes = (j->n_parts * (sizeof(sp_fast_part_sum) + sizeof(float)) + 63) / 64 * 64;
+  if (bytes > 0) j->found = aligned_alloc(64, bytes);
+  if (bytes > 0 && j->found == NULL) return SP_NOMEM;
   if (j->plan.scratch_bytes == 0) return SP_OK;
   if (__builtin_mul_overflow(j->plan.scratch_bytes, sp_fast_pool_threads(j->pool), &bytes))
     return SP_NOMEM;

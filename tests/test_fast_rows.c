@@ -157,6 +157,34 @@ START_TEST(threads_change_no_bit) {
 }
 END_TEST
 
+/* Fewer rows than threads: they share each. Rows end where parts do, and elsewhere; some are invalid
+ * or empty; the logits alone, their narrow types, and no weights but log-sum-exps. tests: NU-12 */
+START_TEST(a_row_for_all_threads_changes_no_bit) {
+  static const size_t lengths[] = {32767, 32768, 33000, 49153, 70001, 131072};
+  const sp_kernel *kernel = variant_kernel(_i);
+  for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+    for (uint32_t n_threads = 2; n_threads <= 4; n_threads++) {
+      rng r = {700 + 10 * k + n_threads};
+      rows a = rows_new(&r, dtypes[(k + n_threads) % 3], 1 + k % 2, lengths[k], n_threads);
+      sp_prepared *plan = NULL;
+      a.call.n_threads = n_threads;
+      if (k % 3 == 0) a.call.sink_logit.data = NULL;
+      ck_assert_int_eq(kernel->prepare->softmax(&plan, &a.call), SP_OK);
+      for (int run = 0; run < 3; run++) ck_assert_int_eq(kernel->prepare->run(plan), SP_OK);
+      kernel->prepare->release(plan);
+      compare_with_alone(kernel, &a, 1, "a row for all threads");
+      a.call.weights.data = NULL;
+      float keys = a.lse_keys[0];
+      a.lse_keys[0] = 0.0F;
+      ck_assert_int_eq(kernel->prepare->softmax(&plan, &a.call), SP_OK);
+      ck_assert_int_eq(kernel->prepare->run(plan), SP_OK);
+      kernel->prepare->release(plan);
+      ck_assert(memcmp(&keys, a.lse_keys, sizeof keys) == 0 || isnan(keys));
+      rows_free(&a);
+    }
+}
+END_TEST
+
 /* Weights of more than 16 MiB, at an address that is no multiple of a line. tests: NU-12 */
 START_TEST(stores_past_the_caches_change_no_bit) {
   static const size_t lengths[] = {1000, 4096, 33000};
@@ -238,7 +266,8 @@ END_TEST
 Suite *suite_fast_rows(void) {
   Suite *suite = suite_create("fast/rows");
   ADD_CASE(suite, "NU-12", rows_of_a_block_do_not_meet, threads_change_no_bit,
-           stores_past_the_caches_change_no_bit, weights_may_be_absent, one_wrong_bit_is_noticed);
+           a_row_for_all_threads_changes_no_bit, stores_past_the_caches_change_no_bit,
+           weights_may_be_absent, one_wrong_bit_is_noticed);
   ADD_CASE(suite, "NU-7", long_rows_do_not_drift);
   report_missing_variants("rows");
   return suite;

@@ -42,19 +42,23 @@ typedef struct block_sums {
   __m512d level[54]; /* 2^64 / 1024 blocks */
 } block_sums;
 
-/* One more block; the next one's sum begins at 0. */
-static inline __m512 end_of_block(block_sums *s, __m512 lanes) {
-  __m512d sum = widen_sum(lanes);
+/* One more beside the others. */
+static inline void add_block(block_sums *s, __m512d sum) {
   unsigned k = 0;
   for (; (s->n >> k & 1) != 0; k++) sum = _mm512_add_pd(s->level[k], sum);
   s->level[k] = sum;
   s->n++;
+}
+
+/* The next one's sum begins at 0. */
+static inline __m512 end_of_block(block_sums *s, __m512 lanes) {
+  add_block(s, widen_sum(lanes));
   return _mm512_setzero_ps();
 }
 
 /* Of all blocks, and of what is left of the last. */
-static inline __m512d total_of_blocks(const block_sums *s, __m512 rest) {
-  __m512d sum = widen_sum(rest);
+static inline __m512d total_of_blocks(const block_sums *s, __m512d rest) {
+  __m512d sum = rest;
   for (unsigned k = 0; s->n >> k != 0; k++)
     if ((s->n >> k & 1) != 0) sum = _mm512_add_pd(s->level[k], sum);
   return sum;
@@ -308,7 +312,7 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
     if (with.scale) scale_rest(to, stream, done, weights, 0, n_done - whole, factor);
   }
   if (with.max) l->max = maxima(from, max);
-  if (with.exp) l->sum[t & 1] = total_of_blocks(&sums, sum);
+  if (with.exp) l->sum[t & 1] = total_of_blocks(&sums, widen_sum(sum));
 }
 
 /* ---- for each type ---- */

@@ -175,3 +175,59 @@ void sp_fast_softmax_avx512(const sp_softmax_call *call, const sp_fast_softmax_p
   for (uint64_t t = 0; t < l.n_rows + 2 * l.lag;) t = advance(&l, by, t);
   if (plan->stream) _mm_sfence();
 }
+
+/* ---- a row in parts ---- */
+
+/* The only row of a line, whose passes are so far apart that what is between them is never done. */
+static line line_of_part(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
+                         const sp_fast_part *part) {
+  const uint64_t size = sp_fast_bytes(call->logits.dtype);
+  const int64_t first = (int64_t)(part->begin * size);
+  line l = {.call = call, .plan = plan, .n_rows = 1, .n = part->end - part->begin, .lag = 2};
+  l.logits.at = (char *)(uintptr_t)sp_fast_in(&call->logits, part->row, 0, 0) + first;
+  l.logits.of[0] = l.logits.at;
+  if (call->weights.data != NULL)
+    l.weights = (char *)sp_fast_out(&call->weights, part->row, 0, 0) + first;
+  l.e.at = part->e != NULL ? (char *)(part->e + part->begin) : l.weights;
+  l.e.of[0] = l.e.at;
+  l.shift[0] = part->shift;
+  l.factor[0] = part->factor;
+  return l;
+}
+
+static float part_max(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
+                      const sp_fast_part *part) {
+  line l = line_of_part(call, plan, part);
+  loops_of(call->logits.dtype, false, plan->stream)->max(&l, 0, 1);
+  return _mm512_reduce_max_ps(l.max);
+}
+
+static void part_exp(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
+                     const sp_fast_part *part, sp_fast_part_sum *sum) {
+  line l = line_of_part(call, plan, part);
+  loops_of(call->logits.dtype, false, plan->stream)->exp(&l, l.lag, l.lag + 1);
+  _mm512_store_pd(sum->lane, l.sum[l.lag & 1]);
+}
+
+static void part_scale(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
+                       const sp_fast_part *part) {
+  line l = line_of_part(call, plan, part);
+  loops_of(call->logits.dtype, false, plan->stream)->scale(&l, 2 * l.lag, 2 * l.lag + 1);
+  if (plan->stream) _mm_sfence();
+}
+
+static float finish_parts(const sp_softmax_call *call, const sp_fast_part *row,
+                          const sp_fast_part_sum *sums, uint64_t n_parts) {
+  line l = {.call = call,
+            .begin = row->row,
+            .wants_lse = call->lse_keys.data != NULL || call->lse_total.data != NULL};
+  block_sums parts;
+  parts.n = 0;
+  for (uint64_t i = 0; i + 1 < n_parts; i++) add_block(&parts, _mm512_load_pd(sums[i].lane));
+  const __m512d last = _mm512_load_pd(sums[n_parts - 1].lane);
+  l.shift[0] = row->shift;
+  finish_row(&l, 0, _mm_cvtsd_f64(sum_of_lanes(total_of_blocks(&parts, last))));
+  return l.factor[0];
+}
+
+const sp_fast_split_ops sp_fast_split_avx512 = {part_max, part_exp, part_scale, finish_parts};

@@ -37,6 +37,7 @@ const sp_fast_impl sp_fast_avx512 = {
              SP_FAST_CPU_AVX512BW | SP_FAST_CPU_AVX512DQ | SP_FAST_CPU_AVX512VL,
     .exp = sp_fast_exp_avx512,
     .softmax = sp_fast_softmax_avx512,
+    .split = &sp_fast_split_avx512,
     .spread = sp_fast_spread_avx512,
     .tile = sp_fast_tile_avx512,
     .store = sp_fast_store_avx512,

@@ -6,6 +6,7 @@
 #include "fast/impl.h"
 
 void sp_fast_exp_avx512(float *y, const float *x, uint64_t n);
+extern const sp_fast_split_ops sp_fast_split_avx512;
 void sp_fast_softmax_avx512(const sp_softmax_call *call, const sp_fast_softmax_plan *plan,
                             uint64_t begin, uint64_t end, void *scratch);
 void sp_fast_store_avx512(sp_dtype dtype, void *out, const double *acc, double inverse, uint64_t n);
