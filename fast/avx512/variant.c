@@ -7,8 +7,8 @@
  *
  *   argument x - max                  1, relative to D                           c_D = 1
  *   exponential                       log-error below 2u (measured 1.27)         eps_exp = 2u
- *   sum of a softmax row of N         2 additions in a tree over 64 keys and min(N, 1024) / 64 in
- *                                     a lane, at most 18, then binary64
+ *   sum of a softmax row of N         3 additions in a tree over 128 keys and 8 in a lane, or 2 over
+ *                                     64 where the row ends: at most 12, then binary64
  *   sum of an attention tile          3 additions in a tree over 128 keys or 2 over 64, at most 2
  *                                     in a lane, 4 across lanes, then binary64
  *   output, in a tile                 16 fused multiply-adds over a group of keys, 16 additions of
