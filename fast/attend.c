@@ -73,14 +73,18 @@ static group group_init(const sp_fast_impl *impl, const sp_attention_call *call,
   return g;
 }
 
-/* The rows of a query before the first key. */
+/* The rows of a query before the first key. Without ALiBi and bias one rule is that of all heads. */
 static void group_start(group *g, const sp_fast_query *query) {
-  memset(g->acc, 0, g->n_rows * g->acc_len * sizeof *g->acc);
-  for (uint64_t r = 0; r < g->n_rows; r++)
-    g->rows[r] = (sp_fast_row){
-        .acc = g->acc + r * g->acc_len,
-        .sum = sp_fast_sum_empty(),
-        .rule = sp_fast_rule(g->call, query->b, query->i, query->h_kv * g->n_rows + r)};
+  const sp_attention_call *call = g->call;
+  bool own_rules = call->alibi_slope.data != NULL || call->key_bias.data != NULL;
+  uint64_t h = query->h_kv * g->n_rows;
+  sp_fast_logit_rule rule = sp_fast_rule(call, query->b, query->i, h);
+  for (uint64_t r = 0; r < g->n_rows; r++) {
+    if (own_rules) rule = sp_fast_rule(call, query->b, query->i, h + r);
+    g->rows[r].acc = g->acc + r * g->acc_len;
+    g->rows[r].sum = sp_fast_sum_empty();
+    g->rows[r].rule = rule;
+  }
 }
 
 /* The rows' q are those of this set. */
@@ -183,6 +187,7 @@ static void finish_row(const group *g, const sp_fast_row *row, uint64_t b, uint6
     sp_fast_put(&call->lse_keys, b, i, h, sp_fast_lse_keys(&row->sum, sink_logit));
   if (call->lse_total.data != NULL)
     sp_fast_put(&call->lse_total, b, i, h, sp_fast_lse_total(&row->sum, sink_logit));
+  if (row->sum.max == -INFINITY) memset(row->acc, 0, g->acc_len * sizeof *row->acc);
   if (call->out.data != NULL)
     g->impl->store(call->out.dtype, sp_fast_out(&call->out, b, i, h), row->acc,
                    sp_fast_inverse(&row->sum, sink_logit), call->d_value);

@@ -55,7 +55,7 @@ typedef struct sp_fast_keys {
 /* One query of one head on its way through the keys. */
 typedef struct sp_fast_row {
   const float *q; /* q[d_head], zeros up to a multiple of SP_FAST_PAD */
-  double *acc;    /* acc[d_value], likewise: sum of exp(x - max) * v */
+  double *acc; /* acc[d_value], likewise: sum of exp(x - max) * v; anything before the first key */
   sp_fast_sum sum;
   sp_fast_logit_rule rule;
 } sp_fast_row;

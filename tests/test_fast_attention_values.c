@@ -82,12 +82,13 @@ START_TEST(values_that_are_nan) {
     shape s = plain_shape(300, 40);
     attention a = attention_new(&r, &s);
     attention_fill(&a, &r);
-    size_t j = rng_below(&r, 300);
+    size_t j = rng_below(&r, c % 3 == 2 ? 256 : 300);
     tensor_set(&a.v, 0, j, 0, c, NAN);
-    if (c % 2) { /* … also where the weight underflows to 0 */
-      for (size_t t = 0; t < 300; t++) tensor_set(&a.key_bias, 0, 0, 0, t, t == j ? -500.0 : 0.0);
-      a.call.key_bias = as_in(&a.key_bias);
-    }
+    for (size_t t = 0; t < 300; t++) tensor_set(&a.key_bias, 0, 0, 0, t, 0.0);
+    /* … also where the weight underflows to 0, at once or when a later tile's maximum is larger */
+    if (c % 3 == 1) tensor_set(&a.key_bias, 0, 0, 0, j, -500.0);
+    for (size_t t = 0; t < 256 && c % 3 == 2; t++) tensor_set(&a.key_bias, 0, 0, 0, t, -3000.0);
+    a.call.key_bias = as_in(&a.key_bias);
     attention_check(kernel, &a, "NaN value", c);
     for (size_t e = 0; e < 40; e++) ck_assert(isnan(tensor_get(&a.out, 0, 0, 0, e)) == (e == c));
     attention_free(&a);

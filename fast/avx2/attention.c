@@ -108,19 +108,22 @@ SPECIALISED void weigh_values(sp_dtype dtype, const sp_fast_shape *shape, const 
   }
 }
 
-/* acc = acc * factor + partial, 4 of binary64 at a time; both are padded to whole registers. */
+/* acc = acc * factor + partial, 4 of binary64 at a time; both are padded to whole registers. Where the
+ * factor is 0 acc may hold anything. */
 static void add_partial(const sp_fast_shape *shape, double *acc, double factor) {
   const __m256d f = _mm256_set1_pd(factor);
   for (uint64_t c = 0; c < shape->d_value; c += 4) {
     __m256d more = _mm256_cvtps_pd(_mm_loadu_ps(shape->partial + c));
-    _mm256_storeu_pd(acc + c, _mm256_fmadd_pd(_mm256_loadu_pd(acc + c), f, more));
+    __m256d before = factor > 0.0 ? _mm256_loadu_pd(acc + c) : _mm256_setzero_pd();
+    _mm256_storeu_pd(acc + c, _mm256_fmadd_pd(before, f, more));
   }
 }
 
-/* A larger maximum makes all that was summed before it smaller; 1 when it stays, 0 at the first. */
+/* A larger maximum makes all that was summed before it smaller; 1 when it stays, 0 at the first. Later
+ * it is never 0, so that a NaN among what was summed is not lost. spec: SM-6 */
 static double raise_max(sp_fast_sum *sum, float max) {
   if ((double)max <= sum->max) return 1.0;
-  double factor = exp(sum->max - (double)max);
+  double factor = sum->max == -INFINITY ? 0.0 : fmax(exp(sum->max - (double)max), 0x1p-1074);
   sum->max = (double)max;
   return factor;
 }

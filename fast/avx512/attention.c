@@ -190,10 +190,11 @@ static float exponentiate(strip *s, uint32_t r, float max) {
   return _mm512_reduce_add_ps(sum);
 }
 
-/* A larger maximum makes all that was summed before it smaller; 1 when it stays, 0 at the first. */
+/* A larger maximum makes all that was summed before it smaller; 1 when it stays, 0 at the first. Later
+ * it is never 0, so that a NaN among what was summed is not lost. spec: SM-6 */
 static double raise_max(sp_fast_sum *sum, float max) {
   if ((double)max <= sum->max) return 1.0;
-  double factor = sum->max == -INFINITY ? 0.0 : exp(sum->max - (double)max);
+  double factor = sum->max == -INFINITY ? 0.0 : fmax(exp(sum->max - (double)max), 0x1p-1074);
   sum->max = (double)max;
   return factor;
 }
@@ -255,15 +256,19 @@ SPECIALISED void weigh(sp_dtype dtype, const sp_fast_shape *shape, const strip *
   }
 }
 
-/* acc = acc * factor + partial, 8 of binary64 at a time; both are padded to whole registers. */
+/* acc = acc * factor + partial, 8 of binary64 at a time; both are padded to whole registers. Where the
+ * factor is 0 acc may hold anything. */
 static void add_partial(const sp_fast_shape *shape, uint32_t r, double *acc, double factor) {
   const __m512d f = _mm512_set1_pd(factor);
+  const __mmask8 keep = factor > 0.0 ? 0xff : 0;
   const float *partial = shape->partial + r * LANES;
   for (uint64_t c = 0; c < shape->d_value; c += LANES, partial += OUT_STEP) {
     __m512d low = _mm512_cvtps_pd(_mm256_load_ps(partial));
     __m512d high = _mm512_cvtps_pd(_mm256_load_ps(partial + 8));
-    _mm512_storeu_pd(acc + c, _mm512_fmadd_pd(_mm512_loadu_pd(acc + c), f, low));
-    _mm512_storeu_pd(acc + c + 8, _mm512_fmadd_pd(_mm512_loadu_pd(acc + c + 8), f, high));
+    __m512d acc_low = _mm512_maskz_loadu_pd(keep, acc + c);
+    __m512d acc_high = _mm512_maskz_loadu_pd(keep, acc + c + 8);
+    _mm512_storeu_pd(acc + c, _mm512_fmadd_pd(acc_low, f, low));
+    _mm512_storeu_pd(acc + c + 8, _mm512_fmadd_pd(acc_high, f, high));
   }
 }
 

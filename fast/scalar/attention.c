@@ -33,10 +33,11 @@ static double logits(const sp_fast_shape *shape, const sp_fast_keys *keys, sp_fa
 /* A larger maximum makes all that was summed before it smaller. */
 static void rescale(const sp_fast_shape *shape, sp_fast_row *row, double max) {
   if (max <= row->sum.max) return;
+  bool first = row->sum.max == -INFINITY; /* acc holds anything */
   double factor = exp(row->sum.max - max);
   row->sum.max = max;
   row->sum.sum *= factor;
-  for (uint64_t c = 0; c < shape->d_value; c++) row->acc[c] *= factor;
+  for (uint64_t c = 0; c < shape->d_value; c++) row->acc[c] = first ? 0.0 : row->acc[c] * factor;
 }
 
 /* spec: SM-4; SM-6 the v of a present key is read even if its weight is 0, that of an absent one
