@@ -51,6 +51,7 @@ void sp_fast_cache_close(sp_cache *cache) {
   sp_fast_rope_clear(&cache->rope);
   sp_fast_angles_clear(&cache->by_number.angles);
   sp_fast_angles_clear(&cache->by_rank.angles);
+  sp_fast_pool_free(cache->pool);
   free(cache->stream);
   free(cache->q);
   free(cache->scratch);
@@ -73,6 +74,7 @@ sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *from) {
   sp_fast_stream *stream = &cache->stream[call.sequence];
   if (out_of_numbers(cache, stream, call.n_tokens)) return SP_INVALID;
   if (!sp_fast_cache_reserve(cache, stream, call.n_tokens)) return SP_NOMEM;
+  if (call.q.data != NULL) sp_fast_cache_equip(cache, stream, &call);
   for (uint64_t t = 0; t < call.n_tokens; t++) {
     sp_fast_cache_store(cache, stream, &call, t);
     if (call.q.data != NULL) sp_fast_cache_query(cache, stream, &call, t);
@@ -87,6 +89,7 @@ sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *from) {
   if (status != SP_OK) return status;
   const sp_fast_stream *stream = &cache->stream[call.sequence];
   if (stream->ring.n_seen == 0) return SP_INVALID; /* spec: KC-7 */
+  sp_fast_cache_equip(cache, stream, &call);
   sp_fast_cache_query(cache, stream, &call, 0);
   return SP_OK;
 }

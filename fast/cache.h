@@ -17,6 +17,7 @@
 #define SINKPROOF_FAST_CACHE_H
 
 #include "fast/impl.h"
+#include "fast/pool.h"
 #include "fast/ring.h"
 #include "fast/rope.h"
 
@@ -43,8 +44,12 @@ struct sp_cache {
   sp_fast_stream *stream;  /* stream[n_sequences] */
   sp_fast_place by_number; /* of a token's place in its stream */
   sp_fast_place by_rank;   /* of the newest token's place in the cache */
-  float *q;                /* q[2][heads of a group][padded d_head], by number and by rank */
-  void *scratch;
+  /* For each thread that a call was allowed, the caller's first: what a kv head needs. */
+  sp_fast_pool *pool;            /* NULL: there is the caller's thread only */
+  uint32_t n_workers, n_asked;   /* threads there are, and were asked for */
+  size_t q_bytes, scratch_bytes; /* of one */
+  char *q;       /* float q[n_workers][2][heads of a group][padded d_head], by number and by rank */
+  char *scratch; /* [n_workers][scratch_bytes] */
 };
 
 /* The angles at a position. */
@@ -58,8 +63,12 @@ bool sp_fast_cache_reserve(const sp_cache *cache, sp_fast_stream *stream, uint64
 void sp_fast_cache_store(sp_cache *cache, sp_fast_stream *stream, const sp_cache_call *call,
                          uint64_t t);
 
-/* Room for queries; false when memory runs out. */
+/* Room for the queries of one thread; false when memory runs out. */
 bool sp_fast_cache_query_init(sp_cache *cache);
+
+/* … of as many threads as a call allows, where its queries are worth it: they are started at the
+ * first such call and kept. What cannot be had is done without. spec: KC-8 */
+void sp_fast_cache_equip(sp_cache *cache, const sp_fast_stream *stream, const sp_cache_call *call);
 
 /* The outputs of query t of the call, at the newest token. */
 void sp_fast_cache_query(sp_cache *cache, const sp_fast_stream *stream, const sp_cache_call *call,

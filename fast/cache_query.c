@@ -3,7 +3,8 @@
  * of the ring that the newest token sees, in one piece or two. A softmax does not care in which
  * order its keys lie, so neither does this. spec: EV-2, EV-4, EV-9
  *
- * Nothing is allocated, and the work is that of the keys that are seen. */
+ * Nothing is allocated, and the work is that of the keys that are seen; with threads, each takes kv
+ * heads. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,18 +22,58 @@ static uint64_t n_rows(const sp_cache *cache) {
   return cache->config.n_heads / cache->config.n_kv_heads;
 }
 
+/* What a thread needs, `n` times; false, and nothing has changed, when memory runs out. */
+static bool make_room(sp_cache *cache, uint32_t n) {
+  size_t q_bytes = 0;
+  size_t scratch_bytes = 0;
+  if (__builtin_mul_overflow(cache->q_bytes, n, &q_bytes) ||
+      __builtin_mul_overflow(cache->scratch_bytes, n, &scratch_bytes))
+    return false;
+  char *q = aligned_alloc(64, q_bytes);
+  char *scratch = aligned_alloc(64, scratch_bytes);
+  if (q == NULL || scratch == NULL) {
+    free(q);
+    free(scratch);
+    return false;
+  }
+  memset(q, 0, q_bytes); /* the padding stays zero */
+  free(cache->q);
+  free(cache->scratch);
+  cache->q = q;
+  cache->scratch = scratch;
+  cache->n_workers = n;
+  return true;
+}
+
 bool sp_fast_cache_query_init(sp_cache *cache) {
   const sp_cache_config *config = &cache->config;
-  size_t bytes = sp_fast_scratch_bytes(n_rows(cache), config->d_head, config->d_value);
-  size_t q_bytes = 0;
-  if (bytes == 0) return false; /* absurd sizes; the product below fits when they are not */
-  q_bytes = 2 * n_rows(cache) * sp_fast_padded(config->d_head) * sizeof(float);
-  q_bytes = (q_bytes + 64) / 64 * 64;
-  cache->scratch = aligned_alloc(64, bytes);
-  cache->q = aligned_alloc(64, q_bytes);
-  if (cache->scratch == NULL || cache->q == NULL) return false;
-  memset(cache->q, 0, q_bytes); /* the padding stays zero */
-  return true;
+  cache->scratch_bytes = sp_fast_scratch_bytes(n_rows(cache), config->d_head, config->d_value);
+  if (cache->scratch_bytes == 0) return false; /* absurd sizes; the product below fits otherwise */
+  cache->q_bytes = 2 * n_rows(cache) * sp_fast_padded(config->d_head) * sizeof(float);
+  cache->q_bytes = (cache->q_bytes + 64) / 64 * 64;
+  return make_room(cache, 1);
+}
+
+/* Logits of a query that take longer than handing its heads to threads that sleep. */
+#define THREAD_LOGITS (UINT64_C(1) << 14)
+
+static bool is_long(const sp_cache *cache, const sp_fast_stream *stream, uint64_t n_more) {
+  uint64_t keys = sp_fast_ring_used(&stream->ring, stream->ring.n_seen + n_more);
+  return keys > 0 && cache->config.n_heads >= THREAD_LOGITS / keys;
+}
+
+void sp_fast_cache_equip(sp_cache *cache, const sp_fast_stream *stream, const sp_cache_call *call) {
+  uint64_t most = cache->config.n_kv_heads;
+  uint32_t threads = call->n_threads < most ? call->n_threads : (uint32_t)most;
+  if (threads < 2 || threads <= cache->n_asked || !is_long(cache, stream, call->n_tokens)) return;
+  cache->n_asked = threads;
+  sp_fast_pool *pool = sp_fast_pool_new(threads);
+  if (pool == NULL || !make_room(cache, sp_fast_pool_threads(pool))) {
+    sp_fast_pool_free(pool);
+    return;
+  }
+  sp_fast_pool_free(cache->pool);
+  cache->pool = pool;
 }
 
 const sp_fast_angles *sp_fast_place_at(const sp_cache *cache, sp_fast_place *place,
@@ -121,14 +162,42 @@ static sp_attention_call attention_of(const sp_cache *cache, const sp_cache_call
   };
 }
 
-/* The queries of one group of heads, turned by the angles of a place, into set `set`. */
-static void load_queries(const sp_cache *cache, const sp_cache_call *call, uint64_t t,
-                         uint64_t h_kv, const sp_fast_angles *angles, uint64_t set) {
+/* A query on its way through the heads. */
+typedef struct job {
+  const sp_cache *cache;
+  const sp_fast_stream *stream;
+  const sp_cache_call *call;
+  uint64_t t;
+  sp_attention_call attention;
+  const sp_fast_angles *by_number, *by_rank; /* by_rank: NULL where it is the same */
+  run runs[3];
+  uint32_t n_runs;
+} job;
+
+/* The queries of one group of heads, turned by the angles of a place, into set `set` of q. */
+static void load_queries(const job *j, uint64_t h_kv, const sp_fast_angles *angles, uint64_t set,
+                         float *q) {
+  const sp_cache *cache = j->cache;
   uint64_t q_len = sp_fast_padded(cache->config.d_head);
   for (uint64_t r = 0; r < n_rows(cache); r++)
-    cache->impl->rotate(&cache->rope, angles, call->q.dtype,
-                        sp_fast_in(&call->q, 0, t, h_kv * n_rows(cache) + r), cache->config.d_head,
-                        cache->q + (set * n_rows(cache) + r) * q_len);
+    cache->impl->rotate(&cache->rope, angles, j->call->q.dtype,
+                        sp_fast_in(&j->call->q, 0, j->t, h_kv * n_rows(cache) + r),
+                        cache->config.d_head, q + (set * n_rows(cache) + r) * q_len);
+}
+
+/* One kv head: what belongs to no other, so that threads give the bits of one. spec: NU-12 */
+static void run_head(void *of, uint64_t h, uint32_t worker) {
+  const job *j = of;
+  const sp_cache *cache = j->cache;
+  float *q = (float *)(void *)(cache->q + worker * cache->q_bytes);
+  const sp_fast_query query = {.call = &j->attention, .h_kv = h, .q = q};
+  sp_fast_segment segment[3];
+  load_queries(j, h, j->by_number, 0, q);
+  if (j->by_rank != NULL) load_queries(j, h, j->by_rank, 1, q);
+  for (uint32_t s = 0; s < j->n_runs; s++)
+    segment[s] = segment_of(cache, j->stream, h, &j->runs[s]);
+  sp_fast_attend_segments(cache->impl, &query, segment, j->n_runs,
+                          cache->scratch + worker * cache->scratch_bytes);
 }
 
 void sp_fast_cache_query(sp_cache *cache, const sp_fast_stream *stream, const sp_cache_call *call,
@@ -136,19 +205,13 @@ void sp_fast_cache_query(sp_cache *cache, const sp_fast_stream *stream, const sp
   const sp_fast_ring *ring = &stream->ring;
   uint64_t n_recent = sp_fast_ring_recent(ring, ring->n_seen);
   bool two_queries = ranks_differ(cache, ring, n_recent);
-  run runs[3];
-  uint32_t n_runs = visible_runs(ring, two_queries ? 1 : 0, runs);
-  const sp_fast_angles *by_number = sp_fast_place_at(cache, &cache->by_number, ring->n_seen - 1);
-  const sp_fast_angles *by_rank = NULL;
+  job j = {.cache = cache, .stream = stream, .call = call, .t = t};
+  j.attention = attention_of(cache, call, t);
+  j.n_runs = visible_runs(ring, two_queries ? 1 : 0, j.runs);
+  j.by_number = sp_fast_place_at(cache, &cache->by_number, ring->n_seen - 1);
   if (two_queries)
-    by_rank = sp_fast_place_at(cache, &cache->by_rank, ring->n_sink_tokens + n_recent - 1);
-  const sp_attention_call attention = attention_of(cache, call, t);
-  for (uint64_t h = 0; h < cache->config.n_kv_heads; h++) {
-    const sp_fast_query query = {.call = &attention, .h_kv = h, .q = cache->q};
-    sp_fast_segment segment[3];
-    load_queries(cache, call, t, h, by_number, 0);
-    if (by_rank != NULL) load_queries(cache, call, t, h, by_rank, 1);
-    for (uint32_t s = 0; s < n_runs; s++) segment[s] = segment_of(cache, stream, h, &runs[s]);
-    sp_fast_attend_segments(cache->impl, &query, segment, n_runs, cache->scratch);
-  }
+    j.by_rank = sp_fast_place_at(cache, &cache->by_rank, ring->n_sink_tokens + n_recent - 1);
+  bool alone = call->n_threads < cache->n_workers || !is_long(cache, stream, 0);
+  sp_fast_pool_run(alone ? NULL : cache->pool, cache->config.n_kv_heads, run_head, &j);
+  sp_fast_set_path(cache->impl);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cache of each variant against the definition of what a token sees: the whole stream is kept
  * aside, and every output of the cache is compared with attention over Vis(t) of that. */
-#include "fast/ring.h"
+#include "fast/cache.h"
 #include "tests/test_fast_naive.h"
 #include "tests/test_fast_variants.h"
 
@@ -340,6 +340,53 @@ START_TEST(windows_larger_than_memory) {
 }
 END_TEST
 
+/* Heads of a long window go to threads, as many as each call allows, and the bits are those of one.
+ * tests: NU-12, AT-8 */
+START_TEST(threads_change_no_bit) {
+  static const uint32_t threads[] = {1, 3, 2, 8, 1, 3};
+  const sp_kernel *kernel = variant_kernel(_i);
+  rng r = {9500};
+  stream s = stream_new(kernel, &r, 40, 2, 30);
+  s.ops->close(s.cache);
+  s.config.n_heads = 1024; /* logits enough with few keys */
+  s.config.n_kv_heads = 4;
+  s.config.d_head = s.config.d_value = 2;
+  s.config.position = SP_POSITION_CACHE;
+  s.config.rope_dims = 2;
+  s.config.rope_base = 100.0;
+  s.config.dtype_kv = SP_F32;
+  float *out = calloc(2 * 1024 * 2, sizeof *out);
+  float q[2] = {0.5F, -0.25F};
+  ck_assert_ptr_nonnull(out);
+  sp_cache *alone = NULL;
+  ck_assert_int_eq(s.ops->open(&s.cache, &s.config), SP_OK);
+  ck_assert_int_eq(s.ops->open(&alone, &s.config), SP_OK);
+  for (uint64_t t = 0; t < 60; t++) {
+    float k[4][2], v[4][2];
+    for (int i = 0; i < 8; i++)
+      k[i / 2][i % 2] = v[i / 2][i % 2] = (float)rng_below(&r, 64) - 31.5F;
+    sp_cache_call call = {.size = sizeof call,
+                          .n_threads = threads[t % 6],
+                          .n_tokens = 1,
+                          .k = {.data = k, .stride = {0, 0, 2}, .dtype = SP_F32},
+                          .v = {.data = v, .stride = {0, 0, 2}, .dtype = SP_F32},
+                          .q = {.data = q, .dtype = SP_F32},
+                          .out = {.data = out, .stride = {0, 0, 2}, .dtype = SP_F32},
+                          .scale = 0.03F};
+    ck_assert_int_eq(s.ops->append(s.cache, &call), SP_OK);
+    call.n_threads = 1;
+    call.out.data = out + 1024 * 2;
+    ck_assert_int_eq(s.ops->append(alone, &call), SP_OK);
+    ck_assert_mem_eq(out, out + 1024 * 2, 1024 * 2 * sizeof *out);
+  }
+  ck_assert_uint_gt(s.cache->n_workers, 1);
+  ck_assert_uint_eq(alone->n_workers, 1);
+  s.ops->close(alone);
+  free(out);
+  stream_free(&s);
+}
+END_TEST
+
 /* The yardstick can fail: a cache of another size is refused. */
 START_TEST(planted_faults_are_noticed) {
   const sp_kernel *kernel = variant_kernel(_i);
@@ -363,6 +410,7 @@ Suite *suite_fast_cache(void) {
   Suite *suite = suite_create("fast/cache");
   ADD_CASE(suite, "EV-2", long_stream, evicted_tokens_leave_nothing, planted_faults_are_noticed);
   ADD_CASE(suite, "EV-5", streams_in_blocks, all_small_streams);
+  ADD_CASE(suite, "NU-12", threads_change_no_bit);
   ADD_CASE(suite, "AL-9", a_dedicated_sink_token_is_an_ordinary_token);
   ADD_CASE(suite, "EV-8", tokens_may_be_numbered_from_anywhere);
   ADD_CASE(suite, "KC-3", windows_larger_than_memory);
