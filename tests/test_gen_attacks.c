@@ -57,6 +57,14 @@ static void head_of_128(sp_row *row) {
 static void five_threads(sp_row *row) {
   scaled(row, (row->softmax ? row->softmax->n_threads : row->attention->n_threads) > 4);
 }
+static void long_row(sp_row *row) {
+  scaled(row, row->n_keys > 66000);
+}
+static void one_mixture_of_types(sp_row *row) {
+  const sp_attention_call *call = row->attention;
+  scaled(row, call->q.dtype == SP_F32 && call->k.dtype == SP_BF16 &&
+                  call->sink_logit.data != NULL && call->sink_logit.dtype == SP_BF16);
+}
 static void pinned_in_a_byte(sp_row *row) {
   row->n_sink_tokens &= 0xFF;
 }
@@ -109,6 +117,9 @@ static const struct {
     {"tiny-values", SP_OP_ATTENTION, {.answer = negative_subnormals_flushed}},
     {"tiny-values", SP_OP_ATTENTION, {.answer = half_saturates}},
     {"early-weights", SP_OP_ATTENTION, {.rescale = rescale_has_a_floor}},
+    {"types", SP_OP_ATTENTION, {.prepare = one_mixture_of_types}},
+    {"very-long", SP_OP_SOFTMAX, {.prepare = long_row}},
+    {"very-long", SP_OP_ATTENTION, {.prepare = long_row}},
     {"weightless-nan", SP_OP_ATTENTION, {.accumulate = weightless_skipped}},
 };
 enum { N_ATTACKS = sizeof attacks / sizeof *attacks };

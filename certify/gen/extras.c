@@ -121,5 +121,6 @@ bool sp_gen_maybe_sinks(sp_gen *g) {
   double delta[3]; /* masses of about 0.3 to 0.9 */
   for (int i = 0; i < 3; i++) delta[i] = sp_rng_uniform(&g->rng, -1.0, 2.0);
   if (!wanted || !sp_gen_has(g, SP_OPT_SINK_LOGIT)) return true;
-  return sp_gen_sinks_near(g, SP_F32, delta, 3);
+  sp_dtype dtype = sp_rng_one_in(&g->rng, 4) ? SP_BF16 : SP_F32;
+  return sp_gen_sinks_near(g, dtype, delta, 3);
 }

@@ -136,6 +136,10 @@ static const sp_generator table[] = {
     {"bias-pair",
      "The bias pair is masked, biased or forgotten like an ordinary key.",
      "AL-8", A, SP_OPT_BIAS_PAIR, {6, 24, 240}, sp_make_bias_pair},
+    {"types",
+     "A combination of types of queries, keys and sink logits has no code of its own, or the wrong "
+     "one.",
+     "NU-1", S | A | C, 0, {24, 96, 480}, sp_make_types},
     {"many",
      "Tables, tiles or integers are made for fewer heads, rows, queries, entries, dimensions or "
      "threads.",
@@ -209,6 +213,12 @@ static const sp_generator table[] = {
     {"cache-hostile",
      "Batches, truncations, sequences and long blocks that work alone fail together.",
      "EV-5", C, 0, {16, 64, 960}, sp_make_cache_hostile},
+    {"very-long",
+     "A count of keys, of tiles or of parts has 16 or 17 bits.",
+     "AT-8", S | A, 0, {1, 5, 20}, sp_make_very_long},
+    {"cache-long",
+     "A count of tokens, or a size of the ring, has 16 bits.",
+     "EV-4", C, 0, {1, 3, 9}, sp_make_cache_long},
 };
 /* clang-format on */
 

@@ -160,12 +160,13 @@ void sp_gen_whole_shape(sp_gen *g, size_t n, size_t n_q, size_t max_heads, size_
   g->quiet = true;
 }
 
-bool sp_gen_finish(sp_gen *g) {
+bool sp_gen_script(sp_gen *g) {
   sp_case *c = g->c;
-  if (c->op == SP_OP_CACHE && c->n_steps == 0) {
-    size_t max_block = sp_rng_one_in(&g->rng, 2) ? 3 : c->n_kv;
-    bool ok = g->quiet ? sp_gen_quiet_script(g) : sp_gen_random_script(g, max_block);
-    if (!ok) return false;
-  }
-  return sp_gen_maybe_sinks(g);
+  if (c->op != SP_OP_CACHE || c->n_steps > 0) return true;
+  size_t max_block = sp_rng_one_in(&g->rng, 2) ? 3 : c->n_kv;
+  return g->quiet ? sp_gen_quiet_script(g) : sp_gen_random_script(g, max_block);
+}
+
+bool sp_gen_finish(sp_gen *g) {
+  return sp_gen_script(g) && sp_gen_maybe_sinks(g);
 }

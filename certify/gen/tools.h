@@ -73,8 +73,10 @@ void sp_gen_shape(sp_gen *g, size_t n, size_t n_q, size_t max_heads, size_t max_
  * keys are for attention, at the cost of a few rows. */
 void sp_gen_whole_shape(sp_gen *g, size_t n, size_t n_q, size_t max_heads, size_t max_d);
 
-/* What every complete case needs: a stream gets a random script if it has none; then, in one case
- * of three, sink logits. */
+/* A random script for a stream that has none. */
+bool sp_gen_script(sp_gen *g);
+
+/* What every complete case needs: a script; then, in one case of three, sink logits. */
 bool sp_gen_finish(sp_gen *g);
 
 /* ---- numbers (certify/gen/values.c) ---- */

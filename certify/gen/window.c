@@ -26,8 +26,8 @@ static size_t needle_index(place where, size_t n, size_t w, size_t n_sink_tokens
     return n - 1;
   case INDEX_0:
     return 0;
-  case LAST_PINNED:
-    return n_sink_tokens > 0 ? n_sink_tokens - 1 : 0;
+  case LAST_PINNED: /* fewer keys than pinned tokens, where lengths are limited */
+    return n_sink_tokens == 0 ? 0 : (n_sink_tokens < n ? n_sink_tokens : n) - 1;
   case FIRST_UNPINNED:
     return n_sink_tokens < n ? n_sink_tokens : n - 1;
   default:
