@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The table of a benchmark report as Markdown: results.py bench.json. Least times; a kernel that
-does not pass its class on a shape is marked with what the report says of it."""
+"""The table of a benchmark report as Markdown: results.py bench.json... Least times; a kernel that
+does not pass its class on a shape is marked with what the report says of it. Several reports of the
+same libraries on the same machine, each of other shapes or with the certificates, become one table."""
 import json
 import sys
 
@@ -25,9 +26,30 @@ def block(report, shape, threads):
             f"in `{classes[r['kernel']]}`" for r in timed]
 
 
+def merged(paths):
+    """The reports as one; what a later one knows of a kernel's certificate is added."""
+    reports = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            reports.append(json.load(file))
+    one = {"cpu": reports[0]["cpu"], "tool": reports[0]["tool"], "shapes": [], "results": []}
+    contenders = {}
+    for report in reports:
+        if (report["cpu"], report["tool"]) != (one["cpu"], one["tool"]):
+            sys.exit("the reports are of different machines or programs")
+        for c in report["contenders"]:
+            known = contenders.setdefault(c["kernel"], c)
+            if (known["version"], known["class"]) != (c["version"], c["class"]):
+                sys.exit(f"{c['kernel']} is not the same in all reports")
+            known["certificate"] = known["certificate"] or c["certificate"]
+        one["shapes"] += report["shapes"]
+        one["results"] += report["results"]
+    one["contenders"] = list(contenders.values())
+    return one
+
+
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        report = json.load(file)
+    report = merged(sys.argv[1:])
     print(f"# Times on {report['cpu']}\n\nsinkproof {report['tool']}, least times, fraction of the "
           "nearest measured limit, and error of the outputs that were timed.\n")
     print("| kernel | version | class | certificate |\n|---|---|---|---|")
@@ -35,7 +57,7 @@ def main():
         print(f"| {c['kernel']} | {c['version']} | `{c['class']}` | "
               f"{c['certificate'] or 'not certified'} |")
     print("\n| shape | threads | fastest first |\n|---|---|---|")
-    for shape in report["shapes"]:
+    for shape in {shape["name"]: shape for shape in report["shapes"]}.values():
         for threads in sorted({r["threads"] for r in report["results"]}):
             print(f"| {shape['name']} | {threads} | "
                   f"{'<br>'.join(block(report, shape['name'], threads)) or 'nobody'} |")

@@ -18,7 +18,9 @@ const char *sp_bench_mark(const sp_bench *bench, const sp_bench_result *r) {
   if (!r->judged) return "UNJUDGED";
   if (r->verdict == SP_FAIL) return "FAILS CLASS";
   if (r->verdict == SP_UNDECIDED) return "UNDECIDED";
-  return bench->contender[r->contender].certified ? "ok" : "not certified";
+  const sp_contender *c = &bench->contender[r->contender];
+  if (c->certified) return "ok";
+  return c->certificate[0] != '\0' ? "ok here, no certificate" : "not certified";
 }
 
 static double rank(const sp_bench_result *r) {
