@@ -5,6 +5,7 @@
  *
  * Everything a row goes through depends on that row's own query and keys: no loop here makes one
  * row's arithmetic depend on another's. spec: NU-12 */
+#include <math.h>
 #include <string.h>
 
 #include "fast/impl.h"
@@ -18,9 +19,10 @@ typedef struct group {
   sp_fast_shape shape;
   uint64_t n_rows;
   uint64_t q_len, acc_len; /* padded */
-  sp_fast_row *rows;       /* rows[n_rows] */
+  sp_fast_row *rows;       /* rows[n_rows], likewise */
   float *q;                /* q[n_rows][q_len] */
-  double *acc;             /* acc[n_rows][acc_len] */
+  double *acc;             /* acc[n_rows][acc_len], and as much again for a row in pieces */
+  bool fetch;              /* keys come from memory */
 } group;
 
 static uint64_t value_len(const sp_attention_call *call) {
@@ -41,9 +43,9 @@ size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value)
   uint64_t q_len = sp_fast_padded(d_head);
   uint64_t strips = (n_rows + SP_FAST_STRIP - 1) / SP_FAST_STRIP;
   size_t bytes = 64;
-  bool fits = grow(&bytes, n_rows, 1, sizeof(sp_fast_row)) &&
+  bool fits = grow(&bytes, n_rows, 2, sizeof(sp_fast_row)) &&
               grow(&bytes, n_rows, q_len, sizeof(float)) &&
-              grow(&bytes, n_rows, acc_len, sizeof(double)) &&
+              grow(&bytes, n_rows, acc_len, 2 * sizeof(double)) &&
               grow(&bytes, acc_len, SP_FAST_STRIP, sizeof(float)) &&
               grow(&bytes, strips * SP_FAST_STRIP, 4 * q_len, sizeof(float)) &&
               grow(&bytes, 2 * SP_FAST_PAD, q_len, sizeof(float));
@@ -61,9 +63,9 @@ static group group_init(const sp_fast_impl *impl, const sp_attention_call *call,
   group g = {.impl = impl, .call = call, .n_rows = call->n_heads / call->n_kv_heads};
   g.q_len = sp_fast_padded(call->d_head);
   g.acc_len = sp_fast_padded(value_len(call));
-  g.rows = take(&scratch, g.n_rows, sizeof *g.rows);
+  g.rows = take(&scratch, 2 * g.n_rows, sizeof *g.rows);
   g.q = take(&scratch, g.n_rows * g.q_len, sizeof *g.q);
-  g.acc = take(&scratch, g.n_rows * g.acc_len, sizeof *g.acc);
+  g.acc = take(&scratch, g.n_rows * g.acc_len, 2 * sizeof *g.acc);
   g.shape = (sp_fast_shape){.d_head = call->d_head, .d_value = value_len(call)};
   g.shape.partial = take(&scratch, g.acc_len * SP_FAST_STRIP, sizeof(float));
   uint64_t strips = (g.n_rows + SP_FAST_STRIP - 1) / SP_FAST_STRIP;
@@ -115,24 +117,26 @@ static sp_fast_keys keys_of(const group *g, const sp_fast_segment *s, uint64_t b
 #define FETCH_BYTES ((double)(24u << 20))
 
 /* The keys and values of all heads where there is one query, and of one head where more follow. */
-static bool comes_from_memory(const group *g, const sp_fast_segment *s) {
+static bool comes_from_memory(const group *g, const sp_fast_segment *segment, uint32_t n_segments) {
   const sp_attention_call *call = g->call;
   double heads = call->n_q == 1 ? (double)call->n_kv_heads * (double)call->n_batch : 1.0;
-  double row = (double)(call->d_head * sp_fast_bytes(s->k_dtype)) +
-               (double)(g->shape.d_value * sp_fast_bytes(s->v_dtype));
-  return (double)s->n * row * heads >= FETCH_BYTES;
+  double bytes = 0.0;
+  for (uint32_t i = 0; i < n_segments; i++)
+    bytes +=
+        (double)segment[i].n * ((double)(call->d_head * sp_fast_bytes(segment[i].k_dtype)) +
+                                (double)(g->shape.d_value * sp_fast_bytes(segment[i].v_dtype)));
+  return bytes * heads >= FETCH_BYTES;
 }
 
 /* One segment, cut at the multiples of a tile. */
 static void attend_segment(group *g, const sp_fast_segment *s) {
   uint64_t last = s->first + s->n;
-  bool fetch = comes_from_memory(g, s);
   for (uint64_t j = s->first; j < last;) {
     uint64_t end = (j / SP_FAST_TILE + 1) * SP_FAST_TILE;
     if (end > last) end = last;
     sp_fast_keys keys = keys_of(g, s, j, end);
     uint64_t rest = last - end;
-    if (fetch) keys.ahead = (uint32_t)(rest < SP_FAST_TILE ? rest : SP_FAST_TILE);
+    if (g->fetch) keys.ahead = (uint32_t)(rest < SP_FAST_TILE ? rest : SP_FAST_TILE);
     g->impl->tile(&g->shape, &keys, 1, g->rows, g->n_rows);
     j = end;
   }
@@ -193,19 +197,24 @@ static void finish_row(const group *g, const sp_fast_row *row, uint64_t b, uint6
                    sp_fast_inverse(&row->sum, sink_logit), call->d_value);
 }
 
+/* All of a query but its end. */
 static void attend(group *g, const sp_fast_query *query, const sp_fast_segment *segment,
                    uint32_t n_segments, bool with_pair) {
   group_start(g, query);
   attend_segments(g, query, segment, n_segments);
   if (with_pair) attend_pair(g, query);
-  for (uint64_t r = 0; r < g->n_rows; r++)
-    finish_row(g, &g->rows[r], query->b, query->i, query->h_kv * g->n_rows + r);
+}
+
+static void finish(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
+  for (uint64_t r = 0; r < g->n_rows; r++) finish_row(g, &g->rows[r], b, i, h_kv * g->n_rows + r);
 }
 
 void sp_fast_attend_segments(const sp_fast_impl *impl, const sp_fast_query *query,
                              const sp_fast_segment *segment, uint32_t n_segments, void *scratch) {
   group g = group_init(impl, query->call, scratch);
+  g.fetch = comes_from_memory(&g, segment, n_segments);
   attend(&g, query, segment, n_segments, false);
+  finish(&g, query->b, query->i, query->h_kv);
   sp_fast_set_path(impl);
 }
 
@@ -244,18 +253,104 @@ static bool q_is_ready(const sp_attention_call *call) {
   return call->q.dtype == SP_F32 && call->d_head % SP_FAST_PAD == 0 && call->q.stride[2] != 0;
 }
 
-static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
+static sp_fast_query query_of(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
   const sp_attention_call *call = g->call;
   sp_fast_query query = {.call = call, .b = b, .i = i, .h_kv = h_kv, .q = g->q};
-  sp_fast_segment segment[2];
-  unsigned n_segments = query_segments(&query, segment);
   if (q_is_ready(call)) {
     query.q = sp_fast_in(&call->q, b, i, h_kv * g->n_rows);
     query.q_step = call->q.stride[2];
   } else {
     load_q(g, b, i, h_kv);
   }
-  attend(g, &query, segment, n_segments, call->bias_k.data != NULL);
+  return query;
+}
+
+/* How many pieces the row of query i has: its last range is cut. */
+static uint64_t pieces_of_query(const sp_attention_call *call, uint64_t i) {
+  sp_fast_range range[2];
+  unsigned n = sp_fast_ranges(call, i, range);
+  if (n == 0) return 1;
+  return (range[n - 1].end - 1) / SP_FAST_PIECE - range[n - 1].begin / SP_FAST_PIECE + 1;
+}
+
+/* What a piece has of the segments: the last one is cut at multiples of a piece, and one before it
+ * goes with the first piece. Returns how many are left. */
+static unsigned cut_piece(sp_fast_segment *segment, unsigned n, uint64_t piece) {
+  sp_fast_segment *s = &segment[n - 1];
+  uint64_t begin = (s->first / SP_FAST_PIECE + piece) * SP_FAST_PIECE;
+  uint64_t end = begin + SP_FAST_PIECE, last = s->first + s->n;
+  if (begin < s->first) begin = s->first;
+  if (end > last) end = last;
+  s->k = sp_fast_step(s->k, s->k_dtype, (int64_t)(begin - s->first) * s->k_stride);
+  if (s->v != NULL)
+    s->v = sp_fast_step(s->v, s->v_dtype, (int64_t)(begin - s->first) * s->v_stride);
+  s->first = begin;
+  s->n = end - begin;
+  if (piece == 0 || n == 1) return n;
+  segment[0] = *s;
+  return 1;
+}
+
+/* One piece of the rows of a query; a row of one piece is whole. */
+static void attend_piece(group *g, uint64_t b, uint64_t i, uint64_t h_kv, uint64_t piece,
+                         uint64_t n_pieces) {
+  const sp_fast_query query = query_of(g, b, i, h_kv);
+  sp_fast_segment segment[2] = {{.n = 0}, {.n = 0}};
+  unsigned n_segments = query_segments(&query, segment);
+  g->fetch = comes_from_memory(g, segment, n_segments);
+  if (n_pieces > 1) n_segments = cut_piece(segment, n_segments, piece);
+  attend(g, &query, segment, n_segments, piece == 0 && g->call->bias_k.data != NULL);
+}
+
+/* What is summed against a smaller maximum is made smaller, by a factor that is never 0, so that a
+ * NaN is not lost. spec: SM-6 */
+static void lower(sp_fast_sum *sum, double *acc, uint64_t n, double max) {
+  if (sum->max == max) return;
+  double factor = fmax(exp(sum->max - max), 0x1p-1074);
+  sum->max = max;
+  sum->sum *= factor;
+  for (uint64_t c = 0; c < n; c++) acc[c] *= factor;
+}
+
+/* spec: AL-6 no piece has the sink logit; AT-8 */
+static void join_row(sp_fast_row *row, uint64_t acc_len, const sp_fast_sum *sum, double *acc) {
+  sp_fast_sum more = *sum;
+  if (more.invalid) row->sum.invalid = true;
+  if (more.max == -INFINITY) return;
+  if (row->sum.max == -INFINITY) {
+    more.invalid = row->sum.invalid;
+    row->sum = more;
+    memcpy(row->acc, acc, acc_len * sizeof *acc);
+    return;
+  }
+  double max = fmax(row->sum.max, more.max);
+  lower(&row->sum, row->acc, acc_len, max);
+  lower(&more, acc, acc_len, max);
+  row->sum.sum += more.sum;
+  for (uint64_t c = 0; c < acc_len; c++) row->acc[c] += acc[c];
+}
+
+/* Rows in pieces, one after another: the first half of acc holds what is joined. */
+static void attend_pieces(group *g, uint64_t b, uint64_t i, uint64_t h_kv, uint64_t n_pieces) {
+  group next = *g;
+  next.acc = g->acc + g->n_rows * g->acc_len;
+  next.rows = g->rows + g->n_rows;
+  attend_piece(g, b, i, h_kv, 0, n_pieces);
+  for (uint64_t piece = 1; piece < n_pieces; piece++) {
+    attend_piece(&next, b, i, h_kv, piece, n_pieces);
+    for (uint64_t r = 0; r < g->n_rows; r++)
+      join_row(&g->rows[r], g->acc_len, &next.rows[r].sum, next.rows[r].acc);
+  }
+}
+
+static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
+  uint64_t n_pieces = pieces_of_query(g->call, i);
+  if (n_pieces > 1) {
+    attend_pieces(g, b, i, h_kv, n_pieces);
+  } else {
+    attend_piece(g, b, i, h_kv, 0, 1);
+  }
+  finish(g, b, i, h_kv);
 }
 
 /* The next query's rows and outputs lie a whole token away, where no processor guesses them. */
@@ -280,4 +375,32 @@ void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call,
     if (i + 1 < queries->end) prefetch_query(&g, queries->b, i + 1, queries->h_kv);
     attend_query(&g, queries->b, i, queries->h_kv);
   }
+}
+
+uint64_t sp_fast_pieces_of(const sp_attention_call *call) {
+  uint64_t heads = 0;
+  if (call->n_q != 1 || __builtin_mul_overflow(call->n_batch, call->n_kv_heads, &heads)) return 1;
+  return heads < SP_FAST_SPLIT_HEADS ? pieces_of_query(call, 0) : 1;
+}
+
+void sp_fast_attend_piece(const sp_fast_impl *impl, const sp_attention_call *call, uint64_t b,
+                          uint64_t h_kv, uint64_t piece, const sp_fast_pieces *pieces,
+                          void *scratch) {
+  group g = group_init(impl, call, scratch);
+  g.acc = pieces->acc + piece * g.n_rows * g.acc_len;
+  attend_piece(&g, b, 0, h_kv, piece, pieces->n);
+  for (uint64_t r = 0; r < g.n_rows; r++) pieces->sum[piece * g.n_rows + r] = g.rows[r].sum;
+}
+
+void sp_fast_join_pieces(const sp_fast_impl *impl, const sp_attention_call *call, uint64_t b,
+                         uint64_t h_kv, const sp_fast_pieces *pieces, void *scratch) {
+  group g = group_init(impl, call, scratch);
+  for (uint64_t r = 0; r < g.n_rows; r++) {
+    sp_fast_row *row = &g.rows[r];
+    *row = (sp_fast_row){.acc = pieces->acc + r * g.acc_len, .sum = pieces->sum[r]};
+    for (uint64_t piece = 1; piece < pieces->n; piece++)
+      join_row(row, g.acc_len, &pieces->sum[piece * g.n_rows + r],
+               pieces->acc + (piece * g.n_rows + r) * g.acc_len);
+  }
+  finish(&g, b, 0, h_kv);
 }

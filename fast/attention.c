@@ -23,16 +23,33 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
+/* Bytes of one kv head's pieces: their outputs so far and their sums. */
+static bool size_pieces(sp_fast_attention_plan *plan, const sp_attention_call *call,
+                        uint64_t n_rows) {
+  uint64_t rows = 0;
+  size_t row_bytes = 0;
+  if (plan->n_pieces == 1) return true;
+  if (__builtin_mul_overflow(sp_fast_padded(call->d_value), sizeof(double), &row_bytes) ||
+      __builtin_add_overflow(row_bytes, sizeof(sp_fast_sum), &row_bytes) ||
+      __builtin_mul_overflow(plan->n_pieces, n_rows, &rows) ||
+      __builtin_mul_overflow(rows, row_bytes, &plan->piece_bytes) ||
+      __builtin_add_overflow(plan->piece_bytes, (size_t)63, &plan->piece_bytes))
+    return false;
+  plan->piece_bytes = plan->piece_bytes / 64 * 64;
+  return true;
+}
+
 bool sp_fast_attention_plan_of(sp_fast_attention_plan *plan, const sp_attention_call *call) {
   uint64_t n_rows = call->n_heads / call->n_kv_heads;
   uint64_t queries = n_rows > 0 && n_rows < TASK_ROWS ? TASK_ROWS / n_rows : 1;
   *plan = (sp_fast_attention_plan){.queries_of_task = queries};
   plan->blocks = call->n_q / queries + (call->n_q % queries > 0);
+  plan->n_pieces = sp_fast_pieces_of(call);
   plan->scratch_bytes = sp_fast_scratch_bytes(n_rows, call->d_head, call->d_value);
-  uint64_t heads = 0;
-  return plan->scratch_bytes > 0 &&
-         !__builtin_mul_overflow(call->n_batch, call->n_kv_heads, &heads) &&
-         !__builtin_mul_overflow(heads, plan->blocks, &plan->n_tasks);
+  return plan->scratch_bytes > 0 && size_pieces(plan, call, n_rows) &&
+         !__builtin_mul_overflow(call->n_batch, call->n_kv_heads, &plan->n_heads) &&
+         !__builtin_mul_overflow(plan->n_heads, plan->blocks, &plan->n_tasks) &&
+         !__builtin_mul_overflow(plan->n_tasks, plan->n_pieces, &plan->n_tasks);
 }
 
 /* A call with all that it needs. */
@@ -43,6 +60,7 @@ typedef struct job {
   sp_fast_attention_plan plan;
   sp_fast_pool *pool;
   char *scratch; /* scratch[threads][plan.scratch_bytes] */
+  char *pieces;  /* pieces[plan.n_heads][plan.piece_bytes] */
 } job;
 
 /* The last queries of a head come first: where it matters, they see most keys. */
@@ -60,8 +78,37 @@ static void run_task(void *of, uint64_t task, uint32_t worker) {
   sp_fast_attend(j->impl, &j->call, &queries, j->scratch + worker * j->plan.scratch_bytes);
 }
 
+static sp_fast_pieces pieces_of(const job *j, uint64_t head) {
+  uint64_t rows = j->plan.n_pieces * (j->call.n_heads / j->call.n_kv_heads);
+  char *at = j->pieces + head * j->plan.piece_bytes;
+  sp_fast_pieces pieces = {.n = j->plan.n_pieces, .acc = (double *)(void *)at};
+  pieces.sum = (sp_fast_sum *)(void *)(pieces.acc + rows * sp_fast_padded(j->call.d_value));
+  return pieces;
+}
+
+static void run_piece(void *of, uint64_t task, uint32_t worker) {
+  const job *j = of;
+  uint64_t head = task / j->plan.n_pieces;
+  const sp_fast_pieces pieces = pieces_of(j, head);
+  sp_fast_attend_piece(j->impl, &j->call, head / j->call.n_kv_heads, head % j->call.n_kv_heads,
+                       task % j->plan.n_pieces, &pieces,
+                       j->scratch + worker * j->plan.scratch_bytes);
+}
+
+static void run_join(void *of, uint64_t head, uint32_t worker) {
+  const job *j = of;
+  const sp_fast_pieces pieces = pieces_of(j, head);
+  sp_fast_join_pieces(j->impl, &j->call, head / j->call.n_kv_heads, head % j->call.n_kv_heads,
+                      &pieces, j->scratch + worker * j->plan.scratch_bytes);
+}
+
 static sp_status run_job(job *j) {
-  sp_fast_pool_run(j->pool, j->plan.n_tasks, run_task, j);
+  if (j->plan.n_pieces > 1) {
+    sp_fast_pool_run(j->pool, j->plan.n_tasks, run_piece, j);
+    sp_fast_pool_run(j->pool, j->plan.n_heads, run_join, j);
+  } else {
+    sp_fast_pool_run(j->pool, j->plan.n_tasks, run_task, j);
+  }
   sp_fast_set_path(j->impl);
   return SP_OK;
 }
@@ -69,6 +116,7 @@ static sp_status run_job(job *j) {
 static void clear_job(job *j) {
   sp_fast_pool_free(j->pool);
   free(j->scratch);
+  free(j->pieces);
 }
 
 /* At most as many threads as there are tasks; scratch for each. */
@@ -79,7 +127,11 @@ static sp_status equip(job *j, bool start_threads) {
   if (__builtin_mul_overflow(j->plan.scratch_bytes, sp_fast_pool_threads(j->pool), &bytes))
     return SP_NOMEM;
   j->scratch = aligned_alloc(64, bytes);
-  return j->scratch != NULL ? SP_OK : SP_NOMEM;
+  if (j->scratch == NULL) return SP_NOMEM;
+  if (j->plan.n_pieces == 1) return SP_OK;
+  if (__builtin_mul_overflow(j->plan.piece_bytes, j->plan.n_heads, &bytes)) return SP_NOMEM;
+  j->pieces = aligned_alloc(64, bytes);
+  return j->pieces != NULL ? SP_OK : SP_NOMEM;
 }
 
 /* Logits at most, with each query seeing every key of its window. */

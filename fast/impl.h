@@ -136,6 +136,28 @@ void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call,
                     const sp_fast_queries *queries, void *scratch);
 void sp_fast_set_path(const sp_fast_impl *impl);
 
+/* A row over many keys is computed in pieces, cut at multiples of this, that are joined in order, in
+ * binary64: so a single query of few heads has work for more threads than heads. Every row is, since
+ * where it is cut shows in its bits; whether its pieces are tasks of their own does not. spec: NU-12,
+ * AL-6 */
+#define SP_FAST_PIECE       UINT64_C(4096)
+#define SP_FAST_SPLIT_HEADS UINT64_C(64)
+
+/* The rows of one kv head, piece by piece: sum[n][n_rows], acc[n][n_rows][padded d_value]. */
+typedef struct sp_fast_pieces {
+  uint64_t n;
+  sp_fast_sum *sum;
+  double *acc;
+} sp_fast_pieces;
+
+/* attend.c: how many tasks each row of a checked call is worth; the rows of one piece; the outputs. */
+uint64_t sp_fast_pieces_of(const sp_attention_call *call);
+void sp_fast_attend_piece(const sp_fast_impl *impl, const sp_attention_call *call, uint64_t b,
+                          uint64_t h_kv, uint64_t piece, const sp_fast_pieces *pieces,
+                          void *scratch);
+void sp_fast_join_pieces(const sp_fast_impl *impl, const sp_attention_call *call, uint64_t b,
+                         uint64_t h_kv, const sp_fast_pieces *pieces, void *scratch);
+
 /* store.c: sp_fast_impl.store in portable C. */
 void sp_fast_store_row(sp_dtype dtype, void *out, const double *acc, double inverse, uint64_t n);
 

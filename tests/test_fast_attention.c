@@ -213,6 +213,52 @@ START_TEST(rows_do_not_depend_on_each_other) {
 }
 END_TEST
 
+/* Rows so long that they are computed in pieces: right, and the same bits whether the pieces are shared
+ * among threads, as for a query alone, or not, as in a prefill. A large logit stands in the first
+ * piece, in the last, or in none. tests: NU-12, AL-6, SM-6 */
+START_TEST(rows_in_pieces) {
+  const sp_kernel *kernel = variant_kernel(_i);
+  for (uint64_t code = 0; code < 12; code++) {
+    rng r = {26000 + code};
+    shape s = plain_shape(9000, 20);
+    s.n_q = 2;
+    s.n_heads = 3;
+    s.dtype_kv = dtypes[code % 3];
+    attention a = attention_new(&r, &s);
+    a.call.causal = 1;
+    a.call.window = code % 2 ? 5000 : SP_WINDOW_ALL;
+    a.call.n_sink_tokens = 4;
+    a.call.sink_logit = as_in(&a.sink);
+    attention_fill(&a, &r);
+    size_t peak = code / 3 == 1 ? 1 : 8990;
+    if (code >= 3) tensor_set(&a.key_bias, 0, 0, 0, peak, 2000.0);
+    for (size_t j = 0; j < 9000 && code >= 3; j++)
+      if (j != peak) tensor_set(&a.key_bias, 0, 0, 0, j, 0.0);
+    if (code >= 3) a.call.key_bias = as_in(&a.key_bias);
+    for (int t = 0; t < 3; t++) a.call.key_bias.stride[t] = 0; /* one for all rows */
+    if (code >= 9) tensor_set(&a.v, 0, 2, 0, 7, NAN);
+    attention_check(kernel, &a, "pieces", code);
+    for (uint32_t threads = 1; threads <= 4; threads++) {
+      tensor one = tensor_new(s.dtype_q, 1, 1, s.n_heads, s.d_value, PACKED, 0);
+      sp_attention_call call = a.call;
+      call.n_q = 1;
+      call.n_threads = threads;
+      call.q.data = a.q.data + (size_t)tensor_index(&a.q, 0, 1, 0, 0) * bytes_of(s.dtype_q);
+      call.out = as_out(&one);
+      call.lse_keys.data = call.lse_total.data = NULL;
+      ck_assert_int_eq(kernel->attention(&call), SP_OK);
+      for (size_t h = 0; h < s.n_heads; h++)
+        ck_assert_mem_eq(one.data + (size_t)tensor_index(&one, 0, 0, h, 0) * bytes_of(s.dtype_q),
+                         a.out.data +
+                             (size_t)tensor_index(&a.out, 0, 1, h, 0) * bytes_of(s.dtype_q),
+                         s.d_value * bytes_of(s.dtype_q));
+      tensor_free(&one);
+    }
+    attention_free(&a);
+  }
+}
+END_TEST
+
 /* Two variants may differ by what both may be wrong; here they are compared with each other. */
 START_TEST(variants_agree) {
   const sp_kernel *kernel = variant_kernel(_i);
@@ -296,7 +342,7 @@ Suite *suite_fast_attention(void) {
            keys_between_the_ranges_are_not_touched);
   ADD_CASE(suite, "EV-2", every_small_window, window_counts_its_own_key, long_contexts);
   ADD_CASE(suite, "AT-8", variants_agree);
-  ADD_CASE(suite, "NU-12", rows_do_not_depend_on_each_other);
+  ADD_CASE(suite, "NU-12", rows_do_not_depend_on_each_other, rows_in_pieces);
   report_missing_variants("attention");
   return suite;
 }

@@ -88,7 +88,7 @@ START_TEST(values_that_are_nan) {
     /* … also where the weight underflows to 0, at once or when a later tile's maximum is larger */
     if (c % 3 == 1) tensor_set(&a.key_bias, 0, 0, 0, j, -500.0);
     for (size_t t = 0; t < 256 && c % 3 == 2; t++) tensor_set(&a.key_bias, 0, 0, 0, t, -3000.0);
-    a.call.key_bias = as_in(&a.key_bias);
+    if (c % 3 != 0) a.call.key_bias = as_in(&a.key_bias);
     attention_check(kernel, &a, "NaN value", c);
     for (size_t e = 0; e < 40; e++) ck_assert(isnan(tensor_get(&a.out, 0, 0, 0, e)) == (e == c));
     attention_free(&a);
