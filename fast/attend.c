@@ -23,6 +23,7 @@ typedef struct group {
   float *q;                /* q[n_rows][q_len] */
   double *acc;             /* acc[n_rows][acc_len], and as much again for a row in pieces */
   bool fetch;              /* keys come from memory */
+  uint64_t n_following;    /* keys that lie behind the last segment */
 } group;
 
 static uint64_t value_len(const sp_attention_call *call) {
@@ -135,8 +136,9 @@ static void attend_segment(group *g, const sp_fast_segment *s) {
     uint64_t end = (j / SP_FAST_TILE + 1) * SP_FAST_TILE;
     if (end > last) end = last;
     sp_fast_keys keys = keys_of(g, s, j, end);
-    uint64_t rest = last - end;
-    if (g->fetch) keys.ahead = (uint32_t)(rest < SP_FAST_TILE ? rest : SP_FAST_TILE);
+    uint64_t rest = last - end + g->n_following;
+    keys.ahead = (uint32_t)(rest < SP_FAST_TILE ? rest : SP_FAST_TILE);
+    keys.fetch = g->fetch;
     g->impl->tile(&g->shape, &keys, 1, g->rows, g->n_rows);
     j = end;
   }
@@ -298,15 +300,19 @@ static void attend_piece(group *g, uint64_t b, uint64_t i, uint64_t h_kv, uint64
   sp_fast_segment segment[2] = {{.n = 0}, {.n = 0}};
   unsigned n_segments = query_segments(&query, segment);
   g->fetch = comes_from_memory(g, segment, n_segments);
-  if (n_pieces > 1) n_segments = cut_piece(segment, n_segments, piece);
+  g->n_following = 0;
+  if (n_pieces > 1) {
+    uint64_t last = segment[n_segments - 1].first + segment[n_segments - 1].n;
+    n_segments = cut_piece(segment, n_segments, piece);
+    g->n_following = last - segment[n_segments - 1].first - segment[n_segments - 1].n;
+  }
   attend(g, &query, segment, n_segments, piece == 0 && g->call->bias_k.data != NULL);
 }
 
-/* What is summed against a smaller maximum is made smaller, by a factor that is never 0, so that a
- * NaN is not lost. spec: SM-6 */
+/* What is summed against a smaller maximum is made smaller; a NaN stays one. spec: SM-6 */
 static void lower(sp_fast_sum *sum, double *acc, uint64_t n, double max) {
   if (sum->max == max) return;
-  double factor = fmax(exp(sum->max - max), 0x1p-1074);
+  double factor = exp(sum->max - max);
   sum->max = max;
   sum->sum *= factor;
   for (uint64_t c = 0; c < n; c++) acc[c] *= factor;

@@ -48,8 +48,8 @@ typedef struct sp_fast_keys {
   sp_dtype k_dtype, v_dtype;
   uint64_t first;
   uint32_t n;     /* 1 to SP_FAST_TILE */
-  uint32_t ahead; /* keys that the next tile will take and that follow these, so that they may be
-                     fetched; 0 where that is not worth it */
+  uint32_t ahead; /* keys that the next tile may take and that follow these */
+  bool fetch;     /* … and these keys' values, are to be fetched, since they come from memory */
 } sp_fast_keys;
 
 /* One query of one head on its way through the keys. */

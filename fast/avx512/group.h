@@ -86,10 +86,10 @@ static inline void fetch_rows(const char *row, int64_t step, uint32_t n, uint64_
     for (uint64_t byte = 0; byte < bytes; byte += 64) _mm_prefetch(row + byte, _MM_HINT_T0);
 }
 
-/* The values of group g of a tile that has another one after it. */
+/* The values of group g. */
 static inline void fetch_values(const tile *t, uint32_t g, uint64_t d_value) {
   int64_t step = 0;
-  if (t->run->ahead == 0 || d_value == 0) return;
+  if (!t->run->fetch || d_value == 0) return;
   const char *first = group_in_run(t, g, true, &step);
   if (first != NULL) fetch_rows(first, step, LANES, d_value * sp_fast_bytes(t->run->v_dtype));
 }
@@ -97,7 +97,7 @@ static inline void fetch_values(const tile *t, uint32_t g, uint64_t d_value) {
 /* The keys of group g of the next tile. */
 static inline void fetch_next_keys(const tile *t, uint32_t g, uint64_t d_head) {
   const sp_fast_keys *run = t->run;
-  if (run->ahead <= g * LANES) return;
+  if (!run->fetch || run->ahead <= g * LANES) return;
   int64_t step = run->k_stride * (int64_t)sp_fast_bytes(run->k_dtype);
   const char *row = row_of(run, false, run->n + g * LANES);
   fetch_rows(row, step, run->ahead - g * LANES, d_head * sp_fast_bytes(run->k_dtype));
