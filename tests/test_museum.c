@@ -192,10 +192,10 @@ static void add(Suite *suite, const char *clause, const TTest *test, double seco
 
 Suite *suite_museum(void) {
   Suite *suite = suite_create("museum");
-  add(suite, "CT-5", cards_are_well_formed, 10);
-  add(suite, "CT-5", every_class_is_on_show, 10);
-  add(suite, "CT-5", base_kernel_is_right, 60);
-  add(suite, "NU-5", honest_kernels_are_not_accused, 60);
-  add(suite, "CT-5", every_fault_is_caught, 120);
+  add(suite, "CT-5", cards_are_well_formed, 60);
+  add(suite, "CT-5", every_class_is_on_show, 60);
+  add(suite, "CT-5", base_kernel_is_right, 240);
+  add(suite, "NU-5", honest_kernels_are_not_accused, 240);
+  add(suite, "CT-5", every_fault_is_caught, 480);
   return suite;
 }
