@@ -170,7 +170,7 @@ class Reports(unittest.TestCase):
             out = subprocess.run([sys.executable, "certify/bench/results.py", path], check=True,
                                  capture_output=True, text=True).stdout
         self.assertRegex(out, r"forgets-last [0-9.]+ µs \*\*FAILS CLASS\*\*")
-        self.assertRegex(out, r"(?<!\*)correct [0-9.]+ µs, error")
+        self.assertRegex(out, r"(?<!\*)correct [0-9.]+ µs, [0-9.]+×, error")
 
     def test_the_schema_can_fail(self):
         parsed = report(f"{EXPLOITS}:correct", "--only", "tiny-soft*", *QUICK)

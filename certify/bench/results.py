@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of a benchmark report as Markdown: results.py bench.json... Least times; a kernel that
 does not pass its class on a shape is marked with what the report says of it. Several reports of the
-same libraries on the same machine, each of other shapes or with the certificates, become one table."""
+same libraries on the same machine, each of other shapes or with the certificates, become one table,
+then without the tiny shapes."""
 import json
 import sys
 
@@ -22,8 +23,8 @@ def block(report, shape, threads):
              and r["state"] == "timed"]
     timed.sort(key=lambda r: r["least_s"])
     classes = {c["kernel"]: c["class"] for c in report["contenders"]}
-    return [f"{r['kernel']} {cell(r)}, error {r.get('error', float('nan')):.1e} "
-            f"in `{classes[r['kernel']]}`" for r in timed]
+    return [f"{r['kernel']} {cell(r)}, {r['least_s'] / timed[0]['least_s']:.2f}×, "
+            f"error {r.get('error', float('nan')):.1e} in `{classes[r['kernel']]}`" for r in timed]
 
 
 def merged(paths):
@@ -42,7 +43,8 @@ def merged(paths):
             if (known["version"], known["class"]) != (c["version"], c["class"]):
                 sys.exit(f"{c['kernel']} is not the same in all reports")
             known["certificate"] = known["certificate"] or c["certificate"]
-        one["shapes"] += report["shapes"]
+        one["shapes"] += [s for s in report["shapes"]
+                          if len(reports) == 1 or not s["name"].startswith("tiny-")]
         one["results"] += report["results"]
     one["contenders"] = list(contenders.values())
     return one
@@ -51,7 +53,8 @@ def merged(paths):
 def main():
     report = merged(sys.argv[1:])
     print(f"# Times on {report['cpu']}\n\nsinkproof {report['tool']}, least times, fraction of the "
-          "nearest measured limit, and error of the outputs that were timed.\n")
+          "nearest measured limit, time over that of the fastest, and error of the outputs that were "
+          "timed.\n")
     print("| kernel | version | class | certificate |\n|---|---|---|---|")
     for c in report["contenders"]:
         print(f"| {c['kernel']} | {c['version']} | `{c['class']}` | "
@@ -59,8 +62,9 @@ def main():
     print("\n| shape | threads | fastest first |\n|---|---|---|")
     for shape in {shape["name"]: shape for shape in report["shapes"]}.values():
         for threads in sorted({r["threads"] for r in report["results"]}):
-            print(f"| {shape['name']} | {threads} | "
-                  f"{'<br>'.join(block(report, shape['name'], threads)) or 'nobody'} |")
+            lines = block(report, shape["name"], threads)
+            if lines:
+                print(f"| {shape['name']} | {threads} | {'<br>'.join(lines)} |")
 
 
 if __name__ == "__main__":
