@@ -23,6 +23,9 @@
 /* … as long as two rows of exponentials stay in a second-level cache. */
 #define STREAM_LENGTH (UINT64_C(1) << 16)
 
+/* Bytes between the scratch of two threads: what is fetched ahead of one must not be the other's. */
+#define APART 4096u
+
 /* Elements of a task: some microseconds, which is what handing it out is small against; and of a
  * large call a sixteenth, so that a thread that is late costs little. */
 #define TASK_ELEMENTS     (UINT64_C(1) << 15)
@@ -83,6 +86,7 @@ bool sp_fast_softmax_plan_of(sp_fast_softmax_plan *plan, const sp_softmax_call *
   size_t bytes = 0;
   if (__builtin_mul_overflow(plan->kept_stride, sizeof(float), &row)) return false;
   if (__builtin_mul_overflow(plan->n_kept, row, &bytes)) return false;
+  if (bytes > 0 && __builtin_add_overflow(bytes, APART, &bytes)) return false;
   plan->scratch_bytes = bytes;
   return bytes <= SIZE_MAX / 4;
 }
