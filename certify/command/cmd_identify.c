@@ -15,10 +15,10 @@ static const char help[] =
     "Asks a kernel, with a few tiny calls, which conventions it follows where real systems "
     "differ,\n"
     "and names the nearest profile. It is no certificate: certify --profile gives one.\n\n"
-    "  sinkproof identify ./mine.so               answers, and what differs from core\n"
-    "  sinkproof identify ./mine.so --evidence    with what was asked, got and expected\n"
+    "  sinkproof identify ./mine.so               answers, each with what was asked and got\n"
+    "  sinkproof identify ./mine.so --evidence    … and what each answer predicts\n"
     "  sinkproof identify ./mine.so --json -      the same for programs\n\n"
-    "  --evidence           show the probe behind each answer\n"
+    "  --evidence           show what each answer predicts for each probe\n"
     "  --json FILE          everything, as JSON; - for standard output\n"
     "  --timeout MS         per call, default 10000\n\n"
     "'sinkproof list questions' explains the answers, 'sinkproof list profiles' the profiles.\n";
@@ -78,6 +78,16 @@ static void print_evidence(sp_question q, const sp_reply *reply) {
   }
 }
 
+/* What was asked, and what came back. */
+static void print_summary(const sp_reply *reply) {
+  for (size_t p = 0; p < reply->n_parts; p++) {
+    const sp_probe_result *part = &reply->part[p];
+    printf("    %s:", part->probe->text);
+    for (size_t i = 0; i < part->n; i++) printf(" %.4g", part->got[i]);
+    putchar('\n');
+  }
+}
+
 /* Answers that fit, side by side where the kernel offers nothing that tells them apart. */
 static void join_answers(sp_question q, const sp_reply *reply, char names[80],
                          char sentences[240]) {
@@ -101,7 +111,10 @@ static void print_reply(sp_question q, const sp_reply *reply, bool evidence) {
   if (answered) join_answers(q, reply, names, sentences);
   printf("%c %-13s %-13s %s\n", differs ? '*' : ' ', sp_question_text_of(q)->name,
          answered ? names : states[reply->state], answered ? sentences : remark);
-  if (evidence || reply->state == SP_REPLY_NEITHER) print_evidence(q, reply);
+  if (evidence || reply->state == SP_REPLY_NEITHER)
+    print_evidence(q, reply);
+  else
+    print_summary(reply);
 }
 
 /* The nearest first; then others that fit as well and say at least half as much. */
