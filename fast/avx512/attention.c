@@ -73,23 +73,40 @@ SPECIALISED void score_rows(uint32_t n_rows, sp_dtype dtype, bool ragged, strip 
   for (uint32_t i = 0; i < n_rows; i++) _mm512_store_ps(s->x[r + i][g], dots[i]);
 }
 
-/* All rows meet group g. Packing goes with the first of them, or with all when they are eight. */
+/* 5 to 8 rows meet group g. Packing goes with the first four of them, or with all eight. */
 SPECIALISED void score_group(sp_dtype dtype, bool ragged, strip *s, uint32_t g, const pass *p) {
   if (s->n_rows == 8) {
     score_rows(4, dtype, ragged, s, 0, g, p, 0, 2);
     score_rows(4, dtype, ragged, s, 4, g, p, 2, 2);
     return;
   }
-  uint32_t r = 0;
-  if (s->n_rows >= 4) {
-    score_rows(4, dtype, ragged, s, 0, g, p, 0, 4);
-    r = 4;
-  } else {
-    score_rows(1, dtype, ragged, s, 0, g, p, 0, 4);
-    r = 1;
-  }
+  uint32_t r = 4;
+  score_rows(4, dtype, ragged, s, 0, g, p, 0, 4);
   for (; r + 2 <= s->n_rows; r += 2) score_rows(2, dtype, ragged, s, r, g, p, 0, 0);
   if (r < s->n_rows) score_rows(1, dtype, ragged, s, r, g, p, 0, 0);
+}
+
+/* Rows from which on packing a group pays. */
+#define PACK_ROWS 5u
+
+SPECIALISED void score_rows_direct(uint32_t n_rows, sp_dtype dtype, bool ragged, strip *s,
+                                   uint32_t r, uint32_t g, const pass *p) {
+  __m512 dots[4];
+  dot_rows_direct(n_rows, dtype, ragged, p->d, p->spread + r * LANES, &p->next, dots);
+#pragma GCC unroll 4
+  for (uint32_t i = 0; i < n_rows; i++) _mm512_store_ps(s->x[r + i][g], dots[i]);
+}
+
+SPECIALISED void score_few(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, strip *s,
+                           pass *p) {
+  for (uint32_t g = 0; g < s->n_groups; g++) {
+    uint32_t r = 0;
+    group_rows(s->keys, g, false, p->next.row);
+    if (s->first) fetch_values(s->keys, g, shape->d_value);
+    for (; r + 4 <= s->n_rows; r += 4) score_rows_direct(4, dtype, ragged, s, r, g, p);
+    for (; r + 2 <= s->n_rows; r += 2) score_rows_direct(2, dtype, ragged, s, r, g, p);
+    if (r < s->n_rows) score_rows_direct(1, dtype, ragged, s, r, g, p);
+  }
 }
 
 /* The last group packs itself once more, into the half that nobody reads. */
@@ -99,6 +116,10 @@ SPECIALISED void score(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, 
   pass p = {.spread = shape->spread + first_row * sp_fast_padded(shape->d_head) * 4,
             .d = shape->d_head,
             .next = {.to = shape->packed}};
+  if (s->n_rows < PACK_ROWS) {
+    score_few(dtype, ragged, shape, s, &p);
+    return;
+  }
   group_rows(s->keys, 0, false, p.next.row);
   pack_group(dtype, ragged, p.d, &p.next);
   for (uint32_t g = 0; g < s->n_groups; g++) {
