@@ -21,11 +21,12 @@
 #include "fast/rope.h"
 #include "fast/softmax.h"
 #include "fast/split.h"
+#include "fast/tile_constants.h"
 #include "sinkproof/kernel.h"
 
-/* Keys in a tile: a multiple of the lanes of every variant. A tile of 256 keys of 64 binary16
- * elements is the 32 KiB of an L1 cache, and 16 vectors of 16 lanes keep its sums shallow. */
-#define SP_FAST_TILE 256u
+/* SP_FAST_TILE, the keys in a tile: a multiple of the lanes of every variant. A tile of 256 keys of 64
+ * binary16 elements is the 32 KiB of an L1 cache, and 16 vectors of 16 lanes keep its sums shallow;
+ * how shallow they have to be is proved (proofs/float/Tile.v). */
 
 /* Rows of q and of the output are padded with zeros to this many elements. */
 #define SP_FAST_PAD 16u

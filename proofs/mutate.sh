@@ -90,7 +90,11 @@ coq sink-slot-on-wrap cache/Ring cache/Ring Spec.v 's/if (t <? S)%nat then t els
 coq append-keeps-one-more cache/Eviction cache/Eviction Spec.v 's/(lastn W (recent c ++ \[x\]))/(lastn (W + 1) (recent c ++ [x]))/'
 coq eviction-too-eager cache/Eviction cache/Eviction Spec.v 's/length (recent c) - W/length (recent c)/'
 
+coq batch-too-small cache/Batch cache/Batch cache/Batch.v 's/Cache (pinned c) (skipn k (recent c) ++ \[x\])/Cache (pinned c) (skipn 1 (recent c) ++ [x])/'
+coq floor-forgets-undo cache/Undo cache/Undo cache/Undo.v 's/Nat.max (floor s) (count s + 1 - R)/floor s/'
+
 echo 'theorems'
+coq infinity-of-the-wrong-sign float/Store float/Store float/Store.v 's/if Rlt_dec x 0 then m_infty else p_infty/if Rlt_dec x 0 then p_infty else m_infty/'
 coq perturbation-too-small math/Perturb math/Perturb math/Perturb.v 's/tv r <= tanh (e \/ 2)/tv r <= tanh (e \/ 3)/'
 coq free-rescale bound/Model bound/Model bound/Model.v "s/computed m' ks (i + (w + x)) (g + y) true false/computed m' ks (i + x) (g + y) true false/"
 coq weakened-hypothesis bound/Model bound/Model bound/Model.v 's|2 \* eta c + eta_p c <= 1/16|2 * eta c + eta_p c <= 16|'
@@ -102,6 +106,7 @@ coq fused-rescale-uncounted float/Fast float/Fast float/Fast.v 's/(Nat.max ha hb
 coq rescales-uncounted bound/Classes bound/Classes bound/Constants.v 's/RESCALE : nat := 3/RESCALE : nat := 1/'
 coq flushed-values-forgotten bound/Formula bound/Formula bound/Formula.v 's/size o (num o (e_flushed e))/size o (integer 0)/'
 coq logarithm-too-exact bound/Lse bound/Lse bound/Lse.v 's/Rabs d1 <= 2 \* (k \* u)/Rabs d1 <= 3 * (k * u)/'
+coq tile-too-large float/Tile float/Tile float/Tile.v 's/TILE : nat := 256/TILE : nat := 512/'
 coq another-class-judged float/Certified float/Certified bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'
 
 echo 'the exponential'
@@ -126,6 +131,8 @@ check header-of-the-bytes proofs-bytes certify/judge/proved_bytes.h 's/92, 212/8
 
 echo 'drift, holes and contracts'
 check constant-in-c proofs-header fast/exp_constants.h 's/0x1.55589ep-5/0x1.5558a0p-5/'
+check class-height-in-c proofs-header certify/judge/class_constants.h 's/DEEP_BASE        24/DEEP_BASE        23/'
+check tile-in-c proofs-header fast/tile_constants.h 's/256u/512u/'
 check epsilon-in-c proofs-header fast/exp_constants.h 's/10700000/10800000/'
 check admitted-in-a-corner proofs-holes proofs/math/Rope.v '$s/Qed\./Admitted./'
 check ring-slot-in-c proofs-wp fast/ring.h 's/return ring->n_sink_tokens + (token - ring->n_sink_tokens) % ring->size;/return ring->n_sink_tokens + token % ring->size;/'

@@ -30,7 +30,7 @@ ifneq ($(filter proofs% mutate-proofs,$(MAKECMDGOALS)),)
 -include $(PROOFS)/depends.mk
 endif
 
-.PHONY: proofs proofs-holes proofs-check proofs-accept proofs-bytes proofs-accept-bytes proofs-header proofs-wp \
+.PHONY: proofs proofs-holes proofs-check proofs-accept proofs-bytes proofs-accept-bytes proofs-header proofs-accept-header proofs-wp \
         proofs-coqchk proofs-cosim proofs-bound proofs-replay proofs-exhaustive mutate-proofs
 proofs: proofs-holes $(PROOF_COPY:.v=.vo) ## check every theorem with Coq's kernel
 
@@ -66,13 +66,22 @@ proofs-accept-bytes: $(PROOFS)/obj/bytes.gcc ## take the bytes of today into the
 	@cp $< $(PROOF_DIR)/obj/Bytes.v
 	@$(PROOF_DIR)/export/proved_bytes.sh $(PROOF_DIR)/obj/Bytes.v > certify/judge/proved_bytes.h
 
-# The constants in C are those of the theorems: the header is printed by Coq.
-proofs-header: $(PROOFS)/export/Header.vo ## regenerate fast/exp_constants.h from Coq and compare
-	@printf '%s\n' 'let () = print_string Sp_header.header' > $(PROOFS)/print_header.ml
-	@cd $(PROOFS) && rm -f sp_header.mli && ocamlfind ocamlopt -w -a sp_header.ml print_header.ml -o print_header
-	@$(PROOFS)/print_header > $(PROOFS)/exp_constants.h
-	@diff -u fast/exp_constants.h $(PROOFS)/exp_constants.h
-	@echo "  fast/exp_constants.h: the constants of the theorems"
+# The constants in C are those of the theorems: the headers are printed by Coq, each by a term of
+# export/Header.v.
+HEADERS := fast/exp_constants.h=header fast/tile_constants.h=tile_header certify/judge/class_constants.h=class_header
+define print_headers
+	@for h in $(HEADERS); do echo "let () = print_string Sp_header.$${h#*=}" > $(PROOFS)/print_header.ml; \
+	  (cd $(PROOFS) && rm -f sp_header.mli && \
+	   ocamlfind ocamlopt -w -a sp_header.ml print_header.ml -o print_header) || exit 1; \
+	  mkdir -p $(1)/$$(dirname $${h%=*}); $(PROOFS)/print_header > $(1)/$${h%=*} || exit 1; done
+endef
+proofs-header: $(PROOFS)/export/Header.vo ## print the generated headers of constants from Coq and compare
+	$(call print_headers,$(PROOFS)/headers)
+	@for h in $(HEADERS); do diff -u $${h%=*} $(PROOFS)/headers/$${h%=*} || exit 1; done
+	@echo "  $(foreach h,$(HEADERS),$(firstword $(subst =, ,$(h)))): the numbers of the theorems"
+
+proofs-accept-header: $(PROOFS)/export/Header.vo ## take the numbers of the theorems into the headers
+	$(call print_headers,.)
 
 # The SMT tier. why3 1.5.1 does not know cvc5 1.0.3, so it is told.
 proofs-wp: ## discharge the C contracts of the ring; fails on anything unproved

@@ -59,6 +59,7 @@
 #include <stdlib.h>
 
 #include "certify/judge/bound_logit.h"
+#include "certify/judge/class_constants.h"
 #include "certify/judge/upward.h"
 
 /* Beyond this log-error a factor is of no use, and p e^theta is computed from x + theta. */
@@ -169,7 +170,7 @@ static void cost_up(costs *k, const sp_class *cls, size_t n) {
                .eta = cls->eta,
                .eta_s = sp_class_underflow(cls, u_s),
                .eta_p = sp_class_underflow(cls, cls->u_p),
-               .events = 3 * (double)n + rescales};
+               .events = SP_CLASS_EVENTS * (double)n + rescales};
   /* With formats of different range the finer one may have the larger subnormals. */
   k->eta_s = fmax(k->eta_s, cls->eta);
   k->chain =
@@ -223,7 +224,7 @@ static double keys_mean_up(const sp_class *cls, const costs *k, const measures *
 
 static double lse_error_up(const sp_class *cls, const costs *k, double mean, double size_lse,
                            double above, double size_shift, double a_max) {
-  double c_log = cls->c_d > 1 ? 3 : 1;
+  double c_log = cls->c_d > 1 ? SP_CLASS_C_LOG_BASE2 : SP_CLASS_C_LOG;
   double b = mean + k->eps + k->chain + k->u_p + k->k;
   double sizes = 2 * (above + b + a_max) + (size_lse + b) + (size_shift + a_max);
   return b + c_log * k->u * sp_up_exp(6 * k->u) * sizes + 2 * k->eta;

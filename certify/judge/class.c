@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certify/judge/class_constants.h"
+
 typedef struct format {
   const char *name;
   double u;         /* unit roundoff, 2^-p */
@@ -19,10 +21,10 @@ typedef struct format {
 } format;
 
 static const format formats[] = {
-    {"f64", 0x1p-53, 0x1p-1074, 0x1p-1022},
-    {"f32", 0x1p-24, 0x1p-149, 0x1p-126},
-    {"f16", 0x1p-11, 0x1p-24, 0x1p-14},
-    {"bf16", 0x1p-8, 0x1p-133, 0x1p-126},
+    {"f64", SP_FORMAT_F64},
+    {"f32", SP_FORMAT_F32},
+    {"f16", SP_FORMAT_F16},
+    {"bf16", SP_FORMAT_BF16},
 };
 
 typedef struct base {
@@ -38,7 +40,7 @@ static const base bases[] = {
     {"w-deep", SP_CLASS_MODEL, SP_DEPTH_DEEP, 0, 0},
     {"w-lane16", SP_CLASS_MODEL, SP_DEPTH_LANE16, 0, 0},
     {"w-seq", SP_CLASS_MODEL, SP_DEPTH_SEQ, 0, 0},
-    {"w-loose", SP_CLASS_MODEL, SP_DEPTH_SEQ, 1, 1},
+    {"w-loose", SP_CLASS_MODEL, SP_DEPTH_SEQ, SP_CLASS_C_Z_LOOSE, SP_CLASS_C_L_LOOSE},
 };
 
 /* The keys, and for those whose value is a format, which formats make sense. */
@@ -174,7 +176,7 @@ static bool read_name(parser *p, const char *text, size_t length) {
     }
     p->cls.kind = bases[i].kind;
     p->cls.depth = bases[i].depth;
-    p->cls.c_d = base2 ? 2 : 1;
+    p->cls.c_d = base2 ? SP_CLASS_C_D_BASE2 : SP_CLASS_C_D;
     p->cls.c_z = bases[i].c_z;
     p->cls.c_l = bases[i].c_l;
     return true;
@@ -190,15 +192,15 @@ static void complete(sp_class *cls, const bool given[N_KEYS]) {
   if (!given[KEY_U]) cls->u = 0x1p-24;           /* f32 */
   if (!given[KEY_ANGLE]) cls->u_angle = 0x1p-53; /* f64 */
   if (!given[KEY_ACC]) cls->u_acc = cls->u;
-  if (!given[KEY_EXP]) cls->eps_exp = 2 * cls->u; /* one ulp */
-  cls->c_norm = 3;                                /* reciprocal (at most 2), multiply */
+  if (!given[KEY_EXP]) cls->eps_exp = SP_CLASS_EPS * cls->u; /* one ulp */
+  cls->c_norm = SP_CLASS_C_NORM;                             /* reciprocal (at most 2), multiply */
   cls->eta = sp_class_underflow(cls, cls->u);
   /* Online in base 2, each tile subtracts its own rounded m·log2(e), and a rescale rounds a
    * difference, a product and the constant: u·(2(m_t - x) + 3(M - m_t) + |m_t|), and
    * |m_t| <= |x| + (m_t - x). Without the |x| honest kernels fail on shifted rows. */
   if (cls->c_d > 1 && cls->tile > 0) {
-    cls->c_d = 3;
-    cls->c_z = 1;
+    cls->c_d = SP_CLASS_C_D_BASE2_ONLINE;
+    cls->c_z = SP_CLASS_C_Z_BASE2_ONLINE;
   }
 }
 
@@ -235,12 +237,14 @@ double sp_class_rescales(const sp_class *cls, size_t n) {
 }
 
 double sp_class_height(const sp_class *cls, size_t n) {
-  double rescales = 3 * sp_class_rescales(cls, n);
-  if (cls->depth == SP_DEPTH_SEQ) return (double)n + 1 + rescales;
-  if (cls->depth == SP_DEPTH_LANE16) return (double)(n / 16 + (n % 16 != 0)) + 8 + rescales;
+  double rescales = SP_CLASS_RESCALE * sp_class_rescales(cls, n);
+  if (cls->depth == SP_DEPTH_SEQ) return (double)n + SP_CLASS_SEQ_BASE + rescales;
+  if (cls->depth == SP_DEPTH_LANE16)
+    return (double)(n / SP_CLASS_LANES + (n % SP_CLASS_LANES != 0)) + SP_CLASS_LANES_BASE +
+           rescales;
   unsigned bits = 0; /* ceil(log2(n + 1)): the length of n in binary */
   for (size_t rest = n; rest != 0; rest >>= 1) bits++;
-  return 24 + (double)bits + rescales;
+  return SP_CLASS_DEEP_BASE + (double)bits + rescales;
 }
 
 bool sp_class_unbounded(const sp_class *cls, size_t n) {

@@ -15,6 +15,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "490c1fcc521599bc3e5baedc41a92b467fb11583abfca68834d052ad9922a04b"
+#define SP_PROVED_CLAIMS_SHA256 "2d0d3cdfb3dd445f22baa455f003c5c6a63c7cd4cc3c7e4926e1a29ea8f99fc2"
 
 #endif

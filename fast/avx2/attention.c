@@ -13,7 +13,7 @@
 #include "fast/avx2/lanes.h"
 #include "fast/avx2/variant.h"
 
-#define GROUP 16u
+#define GROUP SP_FAST_GROUP
 
 /* One row's view of one tile. The keys of a group are neighbours; slots before the tile's first key
  * and after its last are absent. */

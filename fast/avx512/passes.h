@@ -32,9 +32,10 @@
 #include "fast/avx512/lanes.h"
 #include "fast/softmax.h"
 #include "fast/tensor.h"
+#include "fast/tile_constants.h"
 
-#define STEP  128u
-#define BLOCK 1024u
+#define STEP  SP_FAST_SOFTMAX_STEP
+#define BLOCK SP_FAST_SOFTMAX_BLOCK
 
 /* Sums of blocks of a row, joined as a binary counter counts: level[k] holds 2^k blocks. */
 typedef struct block_sums {

@@ -56,6 +56,7 @@ Proof. split; reflexivity. Qed.
 
 Definition rank (S W t j : nat) : nat := if j <? S then j else j - (t + 1 - Nat.min (t + 1) (S + W)).
 
+(** Ranks are 0, 1, 2, … without gap or repetition. proves: EV-10 *)
 Theorem T17_ranks_are_contiguous S W t : 0 < W ->
   map (rank S W t) (visible_tokens S W t) = seq 0 (Nat.min (t + 1) (S + W)).
 Proof.
@@ -75,7 +76,7 @@ Proof.
     rewrite seq_app; f_equal; f_equal; lia.
 Qed.
 
-(** Distances among recent tokens are the absolute ones. *)
+(** Distances among recent tokens are the absolute ones. proves: EV-14 *)
 Theorem T17_recent_distances S W t i j : S <= i -> S <= j ->
   visible S W t i -> visible S W t j -> i <= j -> rank S W t j - rank S W t i = j - i.
 Proof.
@@ -84,7 +85,7 @@ Proof.
 Qed.
 
 (** The distance from the newest token to sink [j] is frozen once the cache is full; by absolute
-    position it grows without bound. *)
+    position it grows without bound. proves: EV-14 *)
 Theorem T17_sink_distance_is_frozen S W t j : j < S -> 0 < W -> S + W <= t + 1 ->
   rank S W t t - rank S W t j = S + W - 1 - j.
 Proof. unfold rank; intros; destruct (Nat.ltb_spec t S), (Nat.ltb_spec j S); lia. Qed.

@@ -1,8 +1,7 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
 (** T-18: rotary positions. A head vector is a list of planes (x, y) with one frequency each; the
-    rotation by position p turns each plane by p times its frequency.
-    Version 1 of SPEC.md stores no positions in a cache, so no clause is claimed here; the theorems
-    are what a shift of cached keys rests on. *)
+    rotation by position p turns each plane by p times its frequency. Which elements of a head make a
+    plane (EV-11's pairings) does not matter here. proves: EV-11, EV-12, EV-13 *)
 From Coq Require Import Reals List Lra ZArith.
 From Sinkproof Require Import Spec Sums.
 Import ListNotations.
@@ -20,7 +19,7 @@ Lemma rotate_rotate a b v : rotate a (rotate b v) = rotate (a + b) v.
 Proof. unfold rotate; cbn [fst snd]; rewrite cos_plus, sin_plus; f_equal; ring. Qed.
 
 (** R(0) is the identity and R(a) R(b) = R(a + b), so a shift of a cached key from p to p' is the
-    rotation by p' - p. *)
+    rotation by p' - p. proves: EV-12 *)
 Theorem T18_zero v : rotate 0 v = v.
 Proof. destruct v; unfold rotate; cbn; rewrite cos_0, sin_0; f_equal; ring. Qed.
 
@@ -36,7 +35,8 @@ Proof. unfold rotate; cbn [fst snd]; rewrite cos_minus, sin_minus; ring. Qed.
 Lemma inner_cons a b v w : inner (a :: v) (b :: w) = fst a * fst b + snd a * snd b + inner v w.
 Proof. unfold inner; cbn [map]; rewrite !dot_cons; ring. Qed.
 
-(** The score of a query at [p] and a key at [r] depends on p - r only. *)
+(** The score of a query at [p] and a key at [r] depends on p - r only: turn the query, turn the key
+    again, or both. proves: EV-12, EV-13 *)
 Theorem T18_relative (p r : Z) (qk : list (R * (plane * plane))) :
   inner (rope p (map (fun e => (fst e, fst (snd e))) qk)) (rope r (map (fun e => (fst e, snd (snd e))) qk))
   = inner (rope (p - r) (map (fun e => (fst e, fst (snd e))) qk)) (map (fun e => snd (snd e)) qk).
@@ -47,7 +47,7 @@ Proof.
   now replace (IZR p * f - IZR r * f) with ((IZR p - IZR r) * f) by ring.
 Qed.
 
-(** A rotation keeps inner products, hence lengths. *)
+(** A rotation keeps inner products, hence lengths. proves: EV-12 *)
 Theorem T18_isometry (p : Z) (qk : list (R * (plane * plane))) :
   inner (rope p (map (fun e => (fst e, fst (snd e))) qk)) (rope p (map (fun e => (fst e, snd (snd e))) qk))
   = inner (map (fun e => fst (snd e)) qk) (map (fun e => snd (snd e)) qk).
@@ -57,7 +57,8 @@ Proof.
   f_equal; apply map_ext; intros [f [v w]]; cbn; now rewrite Rmult_0_l, T18_zero.
 Qed.
 
-(** An attention factor that a shift applies again is not an isometry unless it is 1 or -1. *)
+(** An attention factor that a shift applies again is not an isometry unless it is 1 or -1.
+    proves: EV-12 *)
 Theorem T18_attention_factor m v : v <> (0, 0) ->
   inner [(m * fst v, m * snd v)] [(m * fst v, m * snd v)] = inner [v] [v] -> m = 1 \/ m = -1.
 Proof.
