@@ -171,7 +171,7 @@ void sp_fast_store_row(sp_dtype dtype, void *out, const double *acc, double inve
    SP_OPT_STRIDES | SP_OPT_D_VALUE | SP_OPT_LSE_KEYS | SP_OPT_LSE_TOTAL | SP_OPT_EMPTY |           \
    SP_OPT_NONFINITE | SP_OPT_FIRST_TOKEN | SP_OPT_POSITION_ABS | SP_OPT_POSITION_CACHE |           \
    SP_OPT_ROPE_HALF | SP_OPT_ROPE_INTERLEAVED | SP_OPT_ROPE_PARTIAL | SP_OPT_EVICT_BLOCK |         \
-   SP_OPT_UNDO | SP_OPT_SEQUENCES)
+   SP_OPT_UNDO | SP_OPT_SEQUENCES | SP_OPT_BIAS_PER_HEAD)
 #define SP_FAST_CLAIMS                                                                             \
   (SP_CLAIM_DETERMINISTIC | SP_CLAIM_BATCH_INVARIANT | SP_CLAIM_THREAD_INVARIANT)
 

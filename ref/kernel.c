@@ -41,7 +41,7 @@ static const sp_kernel kernel = {
                SP_OPT_LSE_KEYS | SP_OPT_LSE_TOTAL | SP_OPT_EMPTY | SP_OPT_NONFINITE |
                SP_OPT_FIRST_TOKEN | SP_OPT_POSITION_ABS | SP_OPT_POSITION_CACHE | SP_OPT_ROPE_HALF |
                SP_OPT_ROPE_INTERLEAVED | SP_OPT_ROPE_PARTIAL | SP_OPT_EVICT_BLOCK | SP_OPT_UNDO |
-               SP_OPT_SEQUENCES,
+               SP_OPT_SEQUENCES | SP_OPT_BIAS_PER_HEAD,
     .dtypes_softmax =
         SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16),
     .dtypes_q =

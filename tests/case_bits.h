@@ -5,7 +5,7 @@
 
 #include "certify/gen/gen.h"
 
-#define ALL_OPTIONS (((uint64_t)SP_OPT_SEQUENCES << 1) - 1)
+#define ALL_OPTIONS (((uint64_t)SP_OPT_BIAS_PER_HEAD << 1) - 1)
 #define ALL_TYPES                                                                                  \
   (SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16))
 

@@ -131,6 +131,8 @@ BREAK(big_misalign, c->layout.misalign = 64)
 BREAK(short_sink, c->sink_logit.count--)
 BREAK(f16_sink, c->sink_logit.dtype = SP_F16)
 BREAK(bias_rows_2, c->bias_rows = 7)
+BREAK(bias_batches_7, c->bias_batches = 7)
+BREAK(bias_heads_7, c->bias_heads = 7)
 BREAK(short_bias, c->key_bias.count--)
 BREAK(long_logits, c->logits.count++)
 BREAK(short_q, c->q.count--)
@@ -209,6 +211,8 @@ static const struct {
     {short_sink, SOFTMAX | ATTENTION, "sink_logit"},
     {f16_sink, SOFTMAX | ATTENTION, "sink_logit"},
     {bias_rows_2, ANY, "bias_rows"},
+    {bias_batches_7, ANY, "bias_batches"},
+    {bias_heads_7, ANY, "bias_heads"},
     {short_bias, SOFTMAX | ATTENTION, "key_bias"},
     {long_logits, SOFTMAX, "logits"},
     {short_q, ATTENTION | CACHE, "q:"},

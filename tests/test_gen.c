@@ -75,7 +75,7 @@ END_TEST
 
 /* ---- determinism ---- */
 
-#define STANDARD_CASES 0xeed20c48229b585au
+#define STANDARD_CASES 0x1cd8843635230f93u
 
 static void same_twice(const sp_generator *generator, sp_op op, uint64_t index, void *context) {
   uint64_t *digests = context;

@@ -65,6 +65,11 @@ static void one_mixture_of_types(sp_row *row) {
   scaled(row, call->q.dtype == SP_F32 && call->k.dtype == SP_BF16 &&
                   call->sink_logit.data != NULL && call->sink_logit.dtype == SP_BF16);
 }
+static double bias_of_the_first_head(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
+  const bool bias = row->attention && in == &row->attention->key_bias;
+  const uint64_t first[4] = {at[0], at[1], 0, at[3]};
+  return sp_base_load(row, in, bias ? first : at);
+}
 static void pinned_in_a_byte(sp_row *row) {
   row->n_sink_tokens &= 0xFF;
 }
@@ -117,6 +122,7 @@ static const struct {
     {"tiny-values", SP_OP_ATTENTION, {.answer = negative_subnormals_flushed}},
     {"tiny-values", SP_OP_ATTENTION, {.answer = half_saturates}},
     {"early-weights", SP_OP_ATTENTION, {.rescale = rescale_has_a_floor}},
+    {"bias-axes", SP_OP_ATTENTION, {.load = bias_of_the_first_head}},
     {"types", SP_OP_ATTENTION, {.prepare = one_mixture_of_types}},
     {"very-long", SP_OP_SOFTMAX, {.prepare = long_row}},
     {"very-long", SP_OP_ATTENTION, {.prepare = long_row}},

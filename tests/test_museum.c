@@ -15,7 +15,7 @@
 
 Suite *suite_museum(void);
 
-static const uint64_t every_option = ((uint64_t)SP_OPT_SEQUENCES << 1) - 1;
+static const uint64_t every_option = ((uint64_t)SP_OPT_BIAS_PER_HEAD << 1) - 1;
 static const uint32_t f32 = SP_DTYPE_BIT(SP_F32), f64 = SP_DTYPE_BIT(SP_F64);
 static const uint32_t halves = SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16);
 

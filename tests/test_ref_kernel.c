@@ -346,7 +346,7 @@ START_TEST(kernel_describes_itself) {
   ck_assert_uint_eq(kernel->abi_major, SP_ABI_MAJOR);
   ck_assert_str_eq(kernel->accuracy_class, "cr");
   ck_assert_str_eq(kernel->path(), "mpfr");
-  ck_assert_uint_eq(kernel->options, ((uint64_t)SP_OPT_SEQUENCES << 1) - 1); /* everything */
+  ck_assert_uint_eq(kernel->options, ((uint64_t)SP_OPT_BIAS_PER_HEAD << 1) - 1); /* everything */
   ck_assert(kernel->softmax && kernel->attention && kernel->cache && kernel->cache->open);
 }
 END_TEST

@@ -46,6 +46,12 @@ void sp_case_clear(sp_case *c) {
   sp_case_init(c, c->op);
 }
 
+size_t sp_case_bias_row(const sp_case *c, size_t b, size_t i, size_t h) {
+  const size_t heads = c->bias_heads > 1 ? c->bias_heads : 1;
+  const size_t row = (c->bias_batches > 1 ? b * c->bias_rows : 0) + (c->bias_rows > 1 ? i : 0);
+  return (row * heads + (heads > 1 ? h : 0)) * c->n_kv;
+}
+
 bool sp_array_alloc(sp_array *array, sp_dtype dtype, size_t count) {
   size_t bytes = sp_ref_format_bytes(dtype);
   if (bytes == 0) return false;

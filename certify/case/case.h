@@ -71,9 +71,10 @@ typedef struct sp_case {
   sp_array k;          /* [n_batch][n_kv][n_kv_heads][d_head] */
   sp_array v;          /* [n_batch][n_kv][n_kv_heads][d_value] */
   sp_array sink_logit; /* [n_heads], softmax: [n_q]; f32 or bf16 */
-  sp_array key_bias;   /* [bias_rows][n_kv] f32: bias_rows is 1 (shared) or n_q; all batches and
-                          heads share it */
-  size_t bias_rows;
+  sp_array key_bias;   /* [bias_batches][bias_rows][bias_heads][n_kv] f32, see sp_case_bias_row */
+  size_t bias_batches, bias_rows, bias_heads; /* n_batch, n_q, n_heads, or 1 where it is shared; of
+                                                 softmax only bias_rows is not 1. bias_batches and
+                                                 bias_heads: 0 means 1 */
   sp_array alibi_slope; /* [n_heads] f32 */
   sp_array bias_k;      /* [n_kv_heads][d_head] */
   sp_array bias_v;      /* [n_kv_heads][d_value] */
@@ -90,6 +91,9 @@ void sp_case_clear(sp_case *c);
 
 /* Allocate a zero-filled array in place. Returns false when memory runs out. */
 bool sp_array_alloc(sp_array *array, sp_dtype dtype, size_t count);
+
+/* Where the n_kv biases of query i of head h of batch entry b begin in key_bias. */
+size_t sp_case_bias_row(const sp_case *c, size_t b, size_t i, size_t h);
 
 /* The SP_OPT_… bits that a kernel must offer to be asked this case. */
 uint64_t sp_case_options(const sp_case *c);

@@ -78,10 +78,15 @@ static const char *sink_error(const sp_case *c) {
 }
 
 static const char *bias_error(const sp_case *c) {
+  const size_t batches = c->bias_batches > 1 ? c->bias_batches : 1;
+  const size_t heads = c->bias_heads > 1 ? c->bias_heads : 1;
   if (c->bias_rows != 1 && c->bias_rows != c->n_q) return "bias_rows: must be 1 or n_q";
-  size_t count = product(c->bias_rows, c->n_kv, 1, 1);
+  if (batches != 1 && batches != c->n_batch) return "bias_batches: must be 1 or n_batch";
+  if (heads != 1 && heads != c->n_heads) return "bias_heads: must be 1 or n_heads";
+  size_t count = product(batches, c->bias_rows, heads, c->n_kv);
   if (count > MAX_COUNT) return "key_bias: too large";
-  if (!is_absent_or(&c->key_bias, SP_F32, count)) return "key_bias: must be bias_rows x n_kv f32";
+  if (!is_absent_or(&c->key_bias, SP_F32, count))
+    return "key_bias: must be bias_batches x bias_rows x bias_heads x n_kv f32";
   return NULL;
 }
 

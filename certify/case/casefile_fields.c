@@ -29,7 +29,8 @@ static const sp_field fields[] = {
     LATER(SP_FIELD_SIZE, n_sequences),   LATER(SP_FIELD_U64, n_evict),
     LATER(SP_FIELD_U64, n_undo),         LATER(SP_FIELD_U32, position),
     LATER(SP_FIELD_U32, rope_pairing),   LATER(SP_FIELD_SIZE, rope_dims),
-    LATER(SP_FIELD_F64, rope_base),      LAYOUT(SP_FIELD_BOOL, head_major),
+    LATER(SP_FIELD_F64, rope_base),      LATER(SP_FIELD_SIZE, bias_batches),
+    LATER(SP_FIELD_SIZE, bias_heads),    LAYOUT(SP_FIELD_BOOL, head_major),
     LAYOUT(SP_FIELD_U32, row_pad),       LAYOUT(SP_FIELD_BOOL, guard_before),
     LAYOUT(SP_FIELD_U32, misalign),
 };

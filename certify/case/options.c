@@ -19,11 +19,13 @@ static bool all_finite(const sp_array *array) {
 }
 
 /* A key bias is "finite biases, shared by all queries" (KEY_BIAS), a mask of -inf (MASK), biases
- * that differ per query (both), or not finite in the wrong direction (NONFINITE). */
+ * that differ per query (both), per head or entry (BIAS_PER_HEAD), or not finite in the wrong
+ * direction (NONFINITE). */
 static uint64_t bias_options(const sp_case *c) {
   const sp_array *bias = &c->key_bias;
   if (bias->bits == NULL) return 0;
   uint64_t options = c->bias_rows > 1 ? SP_OPT_MASK : 0;
+  if (c->bias_batches > 1 || c->bias_heads > 1) options |= SP_OPT_BIAS_PER_HEAD;
   bool only_mask = true;
   for (size_t i = 0; i < bias->count; i++) {
     double x = load(bias, i);
@@ -39,9 +41,9 @@ static uint64_t bias_options(const sp_case *c) {
   return options;
 }
 
-static bool bias_masks(const sp_case *c, size_t i, size_t j) {
+static bool bias_masks(const sp_case *c, size_t b, size_t i, size_t h, size_t j) {
   if (c->key_bias.bits == NULL) return false;
-  return load(&c->key_bias, (c->bias_rows > 1 ? i * c->n_kv : 0) + j) == -INFINITY;
+  return load(&c->key_bias, sp_case_bias_row(c, b, i, h) + j) == -INFINITY;
 }
 
 static uint64_t logits_options(const sp_case *c) {
@@ -52,20 +54,20 @@ static uint64_t logits_options(const sp_case *c) {
       if (isfinite(x)) continue;
       if (x == -INFINITY) {
         options |= SP_OPT_MASK;
-      } else if (!bias_masks(c, i, j)) {
+      } else if (!bias_masks(c, 0, i, 0, j)) {
         options |= SP_OPT_NONFINITE;
       }
     }
   return options;
 }
 
-/* Row i of an attention case sees key j. */
-static bool sees(const sp_case *c, size_t i, size_t j) {
+/* Query i of head h of entry b of an attention case sees key j. */
+static bool sees(const sp_case *c, size_t b, size_t i, size_t h, size_t j) {
   const sp_ref_mask mask = {c->causal, c->window, c->n_sink_tokens};
   int64_t pos_q = (int64_t)c->n_kv - (int64_t)c->n_q + (int64_t)i;
   if (c->pos_q != NULL) pos_q = c->pos_q[i];
   int64_t pos_k = c->pos_k != NULL ? c->pos_k[j] : (int64_t)j;
-  return sp_ref_visible(&mask, pos_q, pos_k) && !bias_masks(c, i, j);
+  return sp_ref_visible(&mask, pos_q, pos_k) && !bias_masks(c, b, i, h, j);
 }
 
 /* Where token j of a case is while the script is walked. */
@@ -114,23 +116,26 @@ static bool stream_sees(const sp_case *c, size_t j) {
   return seen;
 }
 
-static bool key_seen(const sp_case *c, size_t j) {
+/* Some query of entry b, of a head that reads this kv head, sees key j. */
+static bool key_seen(const sp_case *c, size_t b, size_t kv_head, size_t j) {
   if (c->op == SP_OP_CACHE) return stream_sees(c, j);
+  size_t group = c->n_heads / c->n_kv_heads, first = kv_head * group;
+  size_t end = first + (c->bias_heads > 1 ? group : 1); /* otherwise they see the same */
   for (size_t i = 0; i < c->n_q; i++)
-    if (sees(c, i, j)) return true;
+    for (size_t h = first; h < end; h++)
+      if (sees(c, b, i, h, j)) return true;
   return false;
 }
 
 /* spec: AT-3 what nobody sees may hold any bits, so only seen keys make a case non-finite. */
 static bool seen_nonfinite(const sp_case *c, const sp_array *array, size_t row_len) {
-  size_t per_key = c->n_kv_heads * row_len;
-  size_t known = SIZE_MAX; /* the key whose visibility `seen` remembers */
+  size_t known = SIZE_MAX; /* the row of a key whose visibility `seen` remembers */
   bool seen = false;
   for (size_t e = 0; e < array->count; e++) {
     if (isfinite(load(array, e))) continue;
-    size_t j = e / per_key % c->n_kv;
-    if (j != known) seen = key_seen(c, j);
-    known = j;
+    size_t row = e / row_len, key = row / c->n_kv_heads;
+    if (row != known) seen = key_seen(c, key / c->n_kv, row % c->n_kv_heads, key % c->n_kv);
+    known = row;
     if (seen) return true;
   }
   return false;

@@ -190,8 +190,7 @@ void sp_case_row(const sp_case_values *values, size_t b, size_t i, size_t h,
   const sp_case *c = values->source;
   *row = (sp_ref_row_input){.n_kv = c->n_kv, .scale = (double)c->scale, .sink_logit = -INFINITY};
   row->softcap = (double)c->softcap;
-  if (values->key_bias != NULL)
-    row->key_bias = values->key_bias + (c->bias_rows > 1 ? i * c->n_kv : 0);
+  if (values->key_bias != NULL) row->key_bias = values->key_bias + sp_case_bias_row(c, b, i, h);
   if (c->op == SP_OP_SOFTMAX) {
     softmax_row(values, i, row);
     return;

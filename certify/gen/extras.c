@@ -35,7 +35,7 @@ bool sp_gen_hide(sp_gen *g, size_t i, size_t j) {
     return true;
   }
   if (!bias_per_query(g)) return false;
-  sp_gen_set(&c->key_bias, (c->bias_rows > 1 ? i * c->n_kv : 0) + j, -INFINITY);
+  sp_gen_set(&c->key_bias, sp_case_bias_row(c, 0, i, 0) + j, -INFINITY);
   return true;
 }
 
@@ -46,8 +46,8 @@ bool sp_gen_hide_from_all(sp_gen *g, size_t j) {
     return true;
   }
   if (c->key_bias.bits == NULL && !sp_gen_bias(g, false)) return false;
-  for (size_t row = 0; row < c->bias_rows; row++)
-    sp_gen_set(&c->key_bias, row * c->n_kv + j, -INFINITY);
+  for (size_t at = j; at < c->key_bias.count; at += c->n_kv)
+    sp_gen_set(&c->key_bias, at, -INFINITY);
   return true;
 }
 

@@ -47,6 +47,8 @@ sp_make sp_make_cache_batches, sp_make_cache_undo, sp_make_cache_sequences, sp_m
 sp_make sp_make_many, sp_make_narrow_counts, sp_make_single_output, sp_make_long_options;
 /* extremes.c */
 sp_make sp_make_tiny_values, sp_make_early_weights, sp_make_weightless_nan;
+/* bias_axes.c */
+sp_make sp_make_bias_axes, sp_make_padded_batch;
 /* types.c */
 sp_make sp_make_types;
 /* long.c */

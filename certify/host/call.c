@@ -60,8 +60,7 @@ int sp_call_input(sp_call *call, const sp_tensor *shape, const void *packed, siz
   return add(call, &t, field, SP_VIEW_STRIDED);
 }
 
-/* All heads and batches share a key bias, and all queries when it has one row: those axes repeat.
- */
+/* The axes of a key bias that share it repeat. */
 static void bias_input(sp_call *call, const sp_tensor *shape, const void *packed, size_t field) {
   int at = sp_call_input(call, shape, packed, field);
   if (at >= 0) call->field[at].view = SP_VIEW_REPEATED;
@@ -120,7 +119,8 @@ static void attention_sizes(sp_attention_call *args, const sp_case *c) {
 }
 
 static void attention_options(sp_call *call, const sp_case *c) {
-  sp_tensor bias = sp_call_tensor(c, "key_bias", SP_F32, 1, c->bias_rows, 1, c->n_kv);
+  sp_tensor bias = sp_call_tensor(c, "key_bias", SP_F32, c->bias_batches > 1 ? c->bias_batches : 1,
+                                  c->bias_rows, c->bias_heads > 1 ? c->bias_heads : 1, c->n_kv);
   sp_tensor slope = sp_call_tensor(c, "alibi_slope", SP_F32, 1, 1, c->n_heads, 1);
   sp_tensor sink = sp_call_tensor(c, "sink_logit", c->sink_logit.dtype, 1, 1, c->n_heads, 1);
   sp_tensor bias_k = sp_call_tensor(c, "bias_k", c->dtype_kv, 1, 1, c->n_kv_heads, c->d_head);

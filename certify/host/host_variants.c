@@ -94,7 +94,7 @@ static bool rows_alone(const trial *t, bool *ok) {
     part.bias_rows = 1;
     part.logits = slice(&c->logits, r * c->n_kv, c->n_kv);
     part.sink_logit = slice(&c->sink_logit, r, 1);
-    part.key_bias = slice(&c->key_bias, c->bias_rows > 1 ? r * c->n_kv : 0, c->n_kv);
+    part.key_bias = slice(&c->key_bias, sp_case_bias_row(c, 0, r, 0), c->n_kv);
     snprintf(change, sizeof change, "row %zu alone", r);
     if (!try_part(t, &part, r, change, ok)) return false;
   }
@@ -110,6 +110,11 @@ static sp_case entry_of(const sp_case *c, size_t b) {
   part.q = slice(&c->q, b * queries * c->d_head, queries * c->d_head);
   part.k = slice(&c->k, b * keys * c->d_head, keys * c->d_head);
   part.v = slice(&c->v, b * keys * c->d_value, keys * c->d_value);
+  if (c->bias_batches > 1) {
+    size_t biases = c->key_bias.count / c->bias_batches;
+    part.key_bias = slice(&c->key_bias, b * biases, biases);
+    part.bias_batches = 1;
+  }
   return part;
 }
 
@@ -118,13 +123,13 @@ static sp_case entry_of(const sp_case *c, size_t b) {
 static bool query_alone(const trial *t, size_t b, size_t i, bool *ok) {
   const sp_case *c = t->whole;
   sp_case part = entry_of(c, b);
-  size_t row = c->n_heads * c->d_head;
+  size_t row = c->n_heads * c->d_head, heads = c->bias_heads > 1 ? c->bias_heads : 1;
   int64_t position = c->pos_q ? c->pos_q[i] : (int64_t)c->n_kv - (int64_t)c->n_q + (int64_t)i;
   char change[64];
   part.n_q = 1;
   part.q = slice(&part.q, i * row, row);
-  part.key_bias = slice(&c->key_bias, c->bias_rows > 1 ? i * c->n_kv : 0, c->n_kv);
-  part.bias_rows = 1;
+  part.key_bias = slice(&c->key_bias, sp_case_bias_row(c, b, i, 0), heads * c->n_kv);
+  part.bias_batches = part.bias_rows = 1;
   part.pos_q = NULL;
   if (c->pos_q != NULL || i + 1 < c->n_q) {
     if (position < 0) return true;

@@ -133,11 +133,31 @@ static bool any_lse(sp_suspect *s, double unused) {
   return true;
 }
 
+static bool bias_of(sp_suspect *s, size_t b, size_t i, size_t h) {
+  const double *other = s->values->key_bias + sp_case_bias_row(s->c, b, i, h);
+  if (s->in.key_bias == NULL || s->in.key_bias == other) return false;
+  s->in.key_bias = other;
+  return true;
+}
+
 static bool bias_of_query_0(sp_suspect *s, double unused) {
   (void)unused;
-  if (s->in.key_bias == NULL || s->c->bias_rows < 2) return false;
-  s->in.key_bias = s->values->key_bias;
-  return true;
+  return bias_of(s, s->b, 0, s->h);
+}
+
+static bool bias_of_entry_0(sp_suspect *s, double unused) {
+  (void)unused;
+  return bias_of(s, 0, s->i, s->h);
+}
+
+static bool bias_of_head_0(sp_suspect *s, double unused) {
+  (void)unused;
+  return bias_of(s, s->b, s->i, 0);
+}
+
+static bool bias_of_kv_head(sp_suspect *s, double unused) {
+  (void)unused;
+  return bias_of(s, s->b, s->i, s->h / (s->c->n_heads / s->c->n_kv_heads));
 }
 
 static bool multiply_alibi(sp_suspect *s, double factor) {
@@ -216,6 +236,9 @@ static const sp_hypothesis list[] = {
     {"key_bias is subtracted", multiply_bias, NULL, -1},
     {"key_bias is added twice", multiply_bias, NULL, 2},
     {"the key_bias of query 0 is used for all queries", bias_of_query_0, NULL, 0},
+    {"the key_bias of batch entry 0 is used for all entries", bias_of_entry_0, NULL, 0},
+    {"the key_bias of head 0 is used for all heads", bias_of_head_0, NULL, 0},
+    {"the key_bias of a head is taken at the index of its kv head", bias_of_kv_head, NULL, 0},
     {"ALiBi is ignored", multiply_alibi, NULL, 0},
     {"ALiBi has the wrong sign", multiply_alibi, NULL, -1},
     {"ALiBi is slope * pos_k without the position of the query: a sink logit sees the difference",

@@ -176,5 +176,29 @@ SP_EXHIBIT(h16, 'H', "H16-mask-of-first-query", .clause = "AT-3",
            .reveals = "masks that differ from query to query", .ops = SP_IN_ATTENTION,
            .needs = SP_OPT_MASK | SP_OPT_PREFILL, .min_n = 2);
 
-const sp_exhibit *const sp_exhibits_h[] = {&h1, &h1b, &h2,  &h3,  &h4,  &h5,  &h6,  &h7, &h8,
-                                           &h9, &h10, &h11, &h12, &h13, &h14, &h16, NULL};
+static double bias_of(const sp_row *row, const sp_in *in, const uint64_t at[4], uint64_t b,
+                      uint64_t h) {
+  const bool bias = row->attention && in == &row->attention->key_bias;
+  const uint64_t other[4] = {b, at[1], h, at[3]};
+  return sp_base_load(row, in, bias ? other : at);
+}
+static double bias_of_first_entry(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
+  return bias_of(row, in, at, 0, at[2]);
+}
+static const sp_hooks h17_hooks = {.load = bias_of_first_entry};
+SP_EXHIBIT(h17, 'H', "H17-padding-of-first-entry", .clause = "AT-3",
+           .summary = "the mask of the first batch entry is used for all", .cite = "",
+           .reveals = "a batch of entries of unequal length", .ops = SP_IN_ATTENTION,
+           .needs = SP_OPT_MASK | SP_OPT_BATCH | SP_OPT_BIAS_PER_HEAD, .min_n = 2);
+
+static double bias_of_kv_head(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
+  return bias_of(row, in, at, at[0], row->kv_head);
+}
+static const sp_hooks h18_hooks = {.load = bias_of_kv_head};
+SP_EXHIBIT(h18, 'H', "H18-bias-by-kv-head", .clause = "AT-7",
+           .summary = "the biases of a head are taken at the index of its kv head", .cite = "",
+           .reveals = "biases of each head, grouped heads", .ops = SP_IN_ATTENTION,
+           .needs = SP_OPT_KEY_BIAS | SP_OPT_GQA | SP_OPT_BIAS_PER_HEAD, .min_n = 2);
+
+const sp_exhibit *const sp_exhibits_h[] = {&h1,  &h1b, &h2,  &h3,  &h4,  &h5,  &h6,  &h7,  &h8, &h9,
+                                           &h10, &h11, &h12, &h13, &h14, &h16, &h17, &h18, NULL};

@@ -206,6 +206,7 @@ static void print_untested(FILE *stream, const sp_report *report) {
                  {SP_OPT_STRIDES, "strides"},
                  {SP_OPT_LSE_KEYS, "lse_keys"},
                  {SP_OPT_LSE_TOTAL, "lse_total"},
+                 {SP_OPT_BIAS_PER_HEAD, "biases per head or batch entry"},
                  {SP_OPT_NONFINITE, "visible NaN and infinities"}};
   const sp_kernel *kernel = &report->kernel;
   const char *separator = "not offered, so not tested: ";

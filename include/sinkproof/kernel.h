@@ -257,7 +257,9 @@ enum {
   SP_OPT_ROPE_PARTIAL = 1 << 26,     /* rope_dims < d_head */
   SP_OPT_EVICT_BLOCK = 1 << 27,      /* n_evict > 1 */
   SP_OPT_UNDO = 1 << 28,             /* n_undo > 0 */
-  SP_OPT_SEQUENCES = 1 << 29         /* n_sequences > 1 */
+  SP_OPT_SEQUENCES = 1 << 29,        /* n_sequences > 1 */
+  SP_OPT_BIAS_PER_HEAD = 1 << 30     /* attention: biases and masks that differ between heads or
+                                        between batch entries, as in a padded batch */
 };
 
 /* What a kernel promises beyond accuracy. Each claim is tested; one that fails fails the kernel. */

@@ -31,6 +31,16 @@ static void with_pair(sp_case *c) {
   diag_fill(&c->bias_v, SP_F32, 16, &rng, 2);
 }
 
+/* key_bias[2][1][4][20] */
+static void biased_heads(sp_case *c) {
+  sp_rng rng;
+  sp_rng_init(&rng, 9, "diagnose", 1, 2);
+  diag_attention(c, 2, 4, 20, true);
+  diag_fill(&c->key_bias, SP_F32, 160, &rng, 1);
+  c->bias_batches = 2;
+  c->bias_heads = 4;
+}
+
 static double finite_times(double v, double x) {
   return isinf(v) ? v : v * x;
 }
@@ -49,6 +59,16 @@ static void bias_times(sp_case *c, double x) {
 
 static void alibi_times(sp_case *c, double x) {
   diag_each(&c->alibi_slope, diag_times, x);
+}
+
+/* Entry and head whose biases stand in their place: (0, h), (b, 0), (b, kv head of h). */
+static void bias_from(sp_case *c, double which) {
+  double old[160];
+  for (size_t e = 0; e < 160; e++) old[e] = sim_get(&c->key_bias, e);
+  for (size_t e = 0; e < 160; e++) {
+    size_t b = e / 80, h = e / 20 % 4, from_h = which == 0 ? h : which == 1 ? 0 : h / 2;
+    sim_put(&c->key_bias, e, old[((which == 0 ? 0 : b) * 4 + from_h) * 20 + e % 20]);
+  }
 }
 
 static void bias_row_0(sp_case *c, double x) {
@@ -172,6 +192,10 @@ static const trial trials[] = {
     {"key_bias is subtracted", diag_biased, bias_times, -1, NULL, 0},
     {"key_bias is added twice", diag_biased, bias_times, 2, NULL, 0},
     {"key_bias of query 0", diag_biased, bias_row_0, 0, NULL, 0},
+    {"key_bias of batch entry 0", biased_heads, bias_from, 0, NULL, 0},
+    {"key_bias of head 0", biased_heads, bias_from, 1, NULL, 0},
+    {"key_bias of a head is taken at the index of its kv head", biased_heads, bias_from, 2, NULL,
+     0},
     {"ALiBi is ignored", with_alibi, alibi_times, 0, NULL, 0},
     {"ALiBi has the wrong sign", with_alibi, alibi_times, -1, NULL, 0},
     {"without the position of the query", with_alibi, NULL, 0, alibi_moved, 1},

@@ -155,7 +155,7 @@ static void add_key(row *r, key *k, real product, real size, real bias, real ali
 
 static void softmax_keys(row *r) {
   const sp_case *c = r->c;
-  size_t bias_row = c->bias_rows > 1 ? r->i * c->n_kv : 0;
+  size_t bias_row = sp_case_bias_row(c, 0, r->i, 0);
   for (size_t j = 0; j < c->n_kv; j++) {
     key *k = &r->key[j];
     real x = load(&c->logits, r->i * c->n_kv + j);
@@ -169,7 +169,7 @@ static void softmax_keys(row *r) {
 
 static void attention_keys(row *r, int64_t pos_q, size_t q_at) {
   const sp_case *c = r->c;
-  size_t bias_row = c->bias_rows > 1 ? r->i * c->n_kv : 0;
+  size_t bias_row = sp_case_bias_row(c, r->b, r->i, r->h);
   real slope = c->alibi_slope.bits ? load(&c->alibi_slope, r->h) : 0, product, size;
   for (size_t j = 0; j < c->n_kv; j++) {
     key *k = &r->key[j];

@@ -234,9 +234,14 @@ static bool hidden(dice *d, size_t pattern, size_t j, size_t n) {
 static bool masks(sp_case *c, dice *d) {
   bool mask = has(d, SP_OPT_MASK) && below(d, 4) > 0, bias = maybe(d, SP_OPT_KEY_BIAS);
   if (c->op == SP_OP_CACHE || !(mask || bias)) return true;
-  c->bias_rows = mask && below(d, 2) == 0 ? c->n_q : 1;
-  if (!sp_array_alloc(&c->key_bias, SP_F32, c->bias_rows * c->n_kv)) return false;
-  for (size_t i = 0; i < c->bias_rows; i++) {
+  size_t rows = c->bias_rows = mask && below(d, 2) == 0 ? c->n_q : 1;
+  if (c->op == SP_OP_ATTENTION && maybe(d, SP_OPT_BIAS_PER_HEAD)) {
+    c->bias_batches = below(d, 2) ? c->n_batch : 1;
+    c->bias_heads = below(d, 2) ? c->n_heads : 1;
+    rows *= c->bias_batches * c->bias_heads;
+  }
+  if (!sp_array_alloc(&c->key_bias, SP_F32, rows * c->n_kv)) return false;
+  for (size_t i = 0; i < rows; i++) {
     size_t pattern = below(d, 8);
     for (size_t j = 0; j < c->n_kv; j++) {
       double x = bias ? uniform(d, -4, 4) : 0;
@@ -249,7 +254,7 @@ static bool masks(sp_case *c, dice *d) {
 
 /* NaN in keys, values and logits that a shared mask hides from everybody. */
 static void poison(sp_case *c, dice *d) {
-  if (!c->key_bias.bits || c->bias_rows != 1 || below(d, 2) == 0) return;
+  if (!c->key_bias.bits || c->key_bias.count != c->n_kv || below(d, 2) == 0) return;
   for (size_t j = 0; j < c->n_kv; j++) {
     if (sp_ref_load(SP_F32, c->key_bias.bits, j) != -INFINITY) continue;
     for (size_t i = 0; c->op == SP_OP_SOFTMAX && i < c->n_q; i++)

@@ -17,7 +17,7 @@
   {                                                                                                \
     .size = sizeof(sp_kernel), .abi_major = SP_ABI_MAJOR, .abi_minor = SP_ABI_MINOR,               \
     .claims = CLAIMS, .name = "honest-" title, .version = "1", .accuracy_class = class_text,       \
-    .options = ((uint64_t)SP_OPT_SEQUENCES << 1) - 1, .dtypes_softmax = DTYPES,                    \
+    .options = ((uint64_t)SP_OPT_BIAS_PER_HEAD << 1) - 1, .dtypes_softmax = DTYPES,                \
     .dtypes_q = DTYPES, .dtypes_kv = DTYPES, .softmax = run_softmax, .attention = run_attention,   \
     .cache = cache_ops                                                                             \
   }
