@@ -107,7 +107,7 @@ coq rescales-uncounted bound/Classes bound/Classes bound/Constants.v 's/RESCALE 
 coq flushed-values-forgotten bound/Formula bound/Formula bound/Formula.v 's/size o (num o (e_flushed e))/size o (integer 0)/'
 coq logarithm-too-exact bound/Lse bound/Lse bound/Lse.v 's/Rabs d1 <= 2 \* (k \* u)/Rabs d1 <= 3 * (k * u)/'
 coq tile-too-large float/Tile float/Tile float/Tile.v 's/TILE : nat := 256/TILE : nat := 512/'
-coq another-class-judged float/Certified float/Certified bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'
+coq another-class-judged bound/Formula bound/Formula bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'
 
 echo 'the exponential'
 coq coefficient-one-ulp float/ExpPoly float/ExpPoly float/ExpConstants.v 's/(8388607, -24)/(8388606, -24)/'
