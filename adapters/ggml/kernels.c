@@ -54,9 +54,9 @@ ATTENTION(unfused_f16, sp_ggml_build_unfused);
 ATTENTION(unfused_bf16, sp_ggml_build_unfused);
 
 #define FLASH_OPTIONS                                                                              \
-  (SP_OPT_SINK_LOGIT | SP_OPT_MASK | SP_OPT_SOFTCAP | SP_OPT_WINDOW | SP_OPT_SINK_TOKENS |         \
-   SP_OPT_POSITIONS | SP_OPT_GQA | SP_OPT_PREFILL | SP_OPT_NONCAUSAL | SP_OPT_MORE_Q_THAN_KV |     \
-   SP_OPT_BATCH | SP_OPT_STRIDES | SP_OPT_D_VALUE)
+  (SP_OPT_SINK_LOGIT | SP_OPT_MASK | SP_OPT_BIAS_PER_HEAD | SP_OPT_SOFTCAP | SP_OPT_WINDOW |       \
+   SP_OPT_SINK_TOKENS | SP_OPT_POSITIONS | SP_OPT_GQA | SP_OPT_PREFILL | SP_OPT_NONCAUSAL |        \
+   SP_OPT_MORE_Q_THAN_KV | SP_OPT_BATCH | SP_OPT_STRIDES | SP_OPT_D_VALUE)
 
 static const sp_kernel softmax_kernel = {
     .size = sizeof(sp_kernel),

@@ -46,8 +46,8 @@ static const sp_prepare_ops f16_ops = {.size = sizeof(sp_prepare_ops),
                                        .release = sp_adapter_release};
 
 #define GQA_OPTIONS                                                                                \
-  (SP_OPT_SINK_LOGIT | SP_OPT_KEY_BIAS | SP_OPT_MASK | SP_OPT_SOFTCAP | SP_OPT_WINDOW |            \
-   SP_OPT_GQA | SP_OPT_PREFILL | SP_OPT_BATCH | SP_OPT_STRIDES)
+  (SP_OPT_SINK_LOGIT | SP_OPT_KEY_BIAS | SP_OPT_MASK | SP_OPT_BIAS_PER_HEAD | SP_OPT_SOFTCAP |     \
+   SP_OPT_WINDOW | SP_OPT_GQA | SP_OPT_PREFILL | SP_OPT_BATCH | SP_OPT_STRIDES)
 
 static sp_kernel softmax_kernel = {
     .size = sizeof(sp_kernel),

@@ -75,11 +75,11 @@ typedef struct sp_case {
   size_t bias_batches, bias_rows, bias_heads; /* n_batch, n_q, n_heads, or 1 where it is shared; of
                                                  softmax only bias_rows is not 1. bias_batches and
                                                  bias_heads: 0 means 1 */
-  sp_array alibi_slope; /* [n_heads] f32 */
-  sp_array bias_k;      /* [n_kv_heads][d_head] */
-  sp_array bias_v;      /* [n_kv_heads][d_value] */
-  int64_t *pos_q;       /* [n_q] or NULL */
-  int64_t *pos_k;       /* [n_kv] or NULL */
+  sp_array alibi_slope;                       /* [n_heads] f32 */
+  sp_array bias_k;                            /* [n_kv_heads][d_head] */
+  sp_array bias_v;                            /* [n_kv_heads][d_value] */
+  int64_t *pos_q;                             /* [n_q] or NULL */
+  int64_t *pos_k;                             /* [n_kv] or NULL */
   sp_cache_step *script;
   size_t n_steps;
   sp_layout layout;

@@ -28,7 +28,7 @@ typedef struct sp_exhibit {
     .size = sizeof(sp_kernel), .abi_major = SP_ABI_MAJOR, .abi_minor = SP_ABI_MINOR,               \
     .claims = SP_CLAIM_DETERMINISTIC | SP_CLAIM_BATCH_INVARIANT | SP_CLAIM_THREAD_INVARIANT,       \
     .name = title, .version = "1", .accuracy_class = "w-seq:tile=16",                              \
-    .options = ((uint64_t)SP_OPT_BIAS_PER_HEAD << 1) - 1, .dtypes_softmax = SP_DTYPES_ALL,             \
+    .options = ((uint64_t)SP_OPT_BIAS_PER_HEAD << 1) - 1, .dtypes_softmax = SP_DTYPES_ALL,         \
     .dtypes_q = SP_DTYPES_ALL, .dtypes_kv = SP_DTYPES_ALL, .softmax = run_softmax,                 \
     .attention = run_attention, .cache = cache_ops                                                 \
   }
