@@ -103,10 +103,16 @@ static inline void after_turn(beside with, line *l, uint64_t t) {
 
 /* ---- the line ---- */
 
+/* Rows in scratch memory, which is there only if the plan keeps rows. */
+static places kept_rows(const sp_fast_softmax_plan *plan, char *scratch) {
+  const int64_t step = (int64_t)(plan->kept_stride * sizeof(float));
+  return (places){
+      .at = scratch, .step = step, .begin = scratch, .end = scratch + (int64_t)plan->n_kept * step};
+}
+
 static line line_of(const sp_softmax_call *call, const sp_fast_softmax_plan *plan, uint64_t begin,
                     uint64_t end, char *scratch) {
   const int64_t size = (int64_t)sp_fast_bytes(call->logits.dtype);
-  const int64_t kept_step = (int64_t)(plan->kept_stride * sizeof(float));
   line l = {.call = call,
             .plan = plan,
             .begin = begin,
@@ -117,18 +123,14 @@ static line line_of(const sp_softmax_call *call, const sp_fast_softmax_plan *pla
                      call->lse_total.data == NULL,
             .wants_lse = call->lse_keys.data != NULL || call->lse_total.data != NULL};
   if (call->n == 0) return l;
-  places in_scratch = {.at = scratch,
-                       .step = kept_step,
-                       .begin = scratch,
-                       .end = scratch + (int64_t)plan->n_kept * kept_step};
   l.weights_step = call->weights.stride[0] * size;
   if (call->weights.data != NULL)
     l.weights = (char *)call->weights.data + (int64_t)begin * l.weights_step;
   l.logits.step = call->logits.stride[0] * size;
   l.logits.at = (char *)(uintptr_t)call->logits.data + (int64_t)begin * l.logits.step;
-  if (plan->prepared) l.logits = in_scratch;
-  l.e = (places){.at = l.weights, .step = l.weights_step};
-  if (plan->n_kept > 0) l.e = in_scratch;
+  if (plan->prepared) l.logits = kept_rows(plan, scratch);
+  l.e = plan->n_kept > 0 ? kept_rows(plan, scratch)
+                         : (places){.at = l.weights, .step = l.weights_step};
   return l;
 }
 
