@@ -356,10 +356,19 @@ static void attend_query(group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
   } else {
     attend_piece(g, b, i, h_kv, 0, 1);
   }
-  finish(g, b, i, h_kv);
 }
 
-/* The next query's rows and outputs lie a whole token away, where no processor guesses them. */
+/* The next query's rows and outputs lie a whole token away, where no processor guesses them. They
+ * come near before a query meets its keys, and its rows quite near once these have gone by. */
+static void prefetch_rows(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
+  const sp_attention_call *call = g->call;
+  for (uint64_t r = 0; r < g->n_rows; r++) {
+    const char *q = sp_fast_in(&call->q, b, i, h_kv * g->n_rows + r);
+    for (uint64_t byte = 0; byte < call->d_head * sp_fast_bytes(call->q.dtype); byte += 64)
+      __builtin_prefetch(q + byte, 0, 3);
+  }
+}
+
 static void prefetch_query(const group *g, uint64_t b, uint64_t i, uint64_t h_kv) {
   const sp_attention_call *call = g->call;
   for (uint64_t r = 0; r < g->n_rows; r++) {
@@ -378,8 +387,11 @@ void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call,
                     const sp_fast_queries *queries, void *scratch) {
   group g = group_init(impl, call, scratch);
   for (uint64_t i = queries->begin; i < queries->end; i++) {
-    if (i + 1 < queries->end) prefetch_query(&g, queries->b, i + 1, queries->h_kv);
+    bool more = i + 1 < queries->end;
+    if (more) prefetch_query(&g, queries->b, i + 1, queries->h_kv);
     attend_query(&g, queries->b, i, queries->h_kv);
+    if (more) prefetch_rows(&g, queries->b, i + 1, queries->h_kv);
+    finish(&g, queries->b, i, queries->h_kv);
   }
 }
 

@@ -23,7 +23,7 @@
  * weights. Lanes of absent keys hold anything, then -inf, then 0. */
 typedef struct strip {
   float x[ROWS][GROUPS][LANES] __attribute__((aligned(64)));
-  uint16_t present[ROWS][GROUPS];
+  uint16_t present[ROWS][GROUPS]; /* where rows are not alike */
   const tile *keys;
   uint32_t n_groups;
   uint32_t n_rows;
@@ -99,9 +99,11 @@ SPECIALISED void score_rows_direct(uint32_t n_rows, sp_dtype dtype, bool ragged,
 
 SPECIALISED void score_few(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, strip *s,
                            pass *p) {
+  uint32_t whole = 0;
+  int64_t step = 0;
   for (uint32_t g = 0; g < s->n_groups; g++) {
     uint32_t r = 0;
-    group_rows(s->keys, g, false, p->next.row);
+    move_rows(s->keys, g, &whole, &step, p->next.row);
     if (s->first) fetch_values(s->keys, g, shape->d_value);
     for (; r + 4 <= s->n_rows; r += 4) score_rows_direct(4, dtype, ragged, s, r, g, p);
     for (; r + 2 <= s->n_rows; r += 2) score_rows_direct(2, dtype, ragged, s, r, g, p);
@@ -120,12 +122,14 @@ SPECIALISED void score(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, 
     score_few(dtype, ragged, shape, s, &p);
     return;
   }
-  group_rows(s->keys, 0, false, p.next.row);
+  uint32_t whole = 0;
+  int64_t step = 0;
+  move_rows(s->keys, 0, &whole, &step, p.next.row);
   pack_group(dtype, ragged, p.d, &p.next);
   for (uint32_t g = 0; g < s->n_groups; g++) {
     p.packed = p.next.to;
     p.next.to = shape->packed + (g % 2 == 0 ? half : 0);
-    if (g + 1 < s->n_groups) group_rows(s->keys, g + 1, false, p.next.row);
+    if (g + 1 < s->n_groups) move_rows(s->keys, g + 1, &whole, &step, p.next.row);
     if (s->first) fetch_values(s->keys, g, shape->d_value);
     score_group(dtype, ragged, s, g, &p);
   }
@@ -139,7 +143,6 @@ static inline __m512 scale_group(strip *s, uint32_t r, uint32_t g, __mmask16 in_
   __m512 x = _mm512_mask_mul_ps(_mm512_set1_ps(-INFINITY), in_tile, scale, dots);
   *bad = _kor_mask16(*bad, _mm512_mask_fpclass_ps_mask(in_tile, dots, NOT_FINITE));
   _mm512_store_ps(s->x[r][g], x);
-  s->present[r][g] = (uint16_t)in_tile;
   return x;
 }
 
@@ -244,36 +247,44 @@ static bool weigh_keys(strip *s, double factor[ROWS]) {
   return any;
 }
 
-SPECIALISED void weigh_group(sp_dtype dtype, const sp_fast_shape *shape, const strip *s,
-                             uint32_t g) {
-  weighing w;
-  w.p = s->x[0][g];
-  w.out = shape->partial;
-  w.present = s->present[0][g];
-  w.fresh = g == 0;
-  w.first = s->alike ? group_in_run(s->keys, g, true, &w.step) : NULL;
-  if (w.first == NULL) group_rows(s->keys, g, true, w.row);
+/* Groups [g, g + w->n_groups) of all rows. */
+SPECIALISED void weigh_groups(sp_dtype dtype, const sp_fast_shape *shape, const strip *s,
+                              uint32_t g, weighing *w) {
+  w->p = s->x[0][g];
+  w->out = shape->partial;
+  w->present = s->alike ? group_lanes(s->keys, g) : s->present[0][g];
+  w->fresh = g == 0;
   uint32_t r = 0;
   if (s->alike && s->n_rows == 8) {
-    weigh_rows(8, dtype, &w, shape->d_value);
+    weigh_rows(8, dtype, w, shape->d_value);
     return;
   }
   if (s->alike && s->n_rows >= 4) {
-    weigh_rows(4, dtype, &w, shape->d_value);
+    weigh_rows(4, dtype, w, shape->d_value);
     r = 4;
   }
   for (; r < s->n_rows; r++) {
-    w.p = s->x[r][g];
-    w.out = shape->partial + r * LANES;
-    w.present = s->present[r][g];
-    weigh_rows(1, dtype, &w, shape->d_value);
+    w->p = s->x[r][g];
+    w->out = shape->partial + r * LANES;
+    if (!s->alike) w->present = s->present[r][g];
+    weigh_rows(1, dtype, w, shape->d_value);
   }
 }
 
+/* Where the next keys are fetched meanwhile, it is after each group. */
 SPECIALISED void weigh(sp_dtype dtype, const sp_fast_shape *shape, const strip *s) {
-  for (uint32_t g = 0; g < s->n_groups; g++) {
+  const uint32_t at_once = s->keys->run->fetch ? 1 : GROUPS;
+  for (uint32_t g = 0; g < s->n_groups;) {
+    weighing w = {.first = NULL, .n_groups = 0};
     if (s->first) fetch_next_keys(s->keys, g, shape->d_head);
-    weigh_group(dtype, shape, s, g);
+    if (s->alike) w.n_groups = whole_groups(s->keys, g, true, &w.first, &w.step);
+    if (w.n_groups == 0) {
+      w.n_groups = 1;
+      group_rows(s->keys, g, true, w.row);
+    }
+    if (w.n_groups > at_once) w.n_groups = at_once;
+    weigh_groups(dtype, shape, s, g, &w);
+    g += w.n_groups;
   }
 }
 

@@ -60,6 +60,18 @@ static inline const char *group_in_run(const tile *t, uint32_t g, bool values, i
   return row_of(run, values, k);
 }
 
+/* How many groups from g on are of one run whole; where there is one, *first and *step as above. */
+static inline uint32_t whole_groups(const tile *t, uint32_t g, bool values, const char **first,
+                                    int64_t *step) {
+  uint32_t k = g * LANES;
+  const sp_fast_keys *run = run_of(t, &k);
+  uint32_t n = (run->n - k) / LANES;
+  if (n == 0) return 0;
+  *step = row_of(run, values, 1) - row_of(run, values, 0);
+  *first = row_of(run, values, k);
+  return n;
+}
+
 /* The rows of k, or of v, of group g. Lanes without a key repeat the last one: what they read is
  * thrown away, but it must be memory that may be read. spec: KC-4 */
 static inline void group_rows(const tile *t, uint32_t g, bool values, const char *row[LANES]) {
@@ -78,6 +90,26 @@ static inline void group_rows(const tile *t, uint32_t g, bool values, const char
     const sp_fast_keys *run = run_of(t, &k);
     row[lane] = row_of(run, values, k);
   }
+}
+
+/* The rows of the group after one whose rows these are, where both are whole and of one run. */
+static inline void next_rows(const char *row[LANES], int64_t step) {
+  const __m512i further = _mm512_set1_epi64((int64_t)LANES * step);
+  _mm512_storeu_si512(row, _mm512_add_epi64(_mm512_loadu_si512(row), further));
+  _mm512_storeu_si512(row + 8, _mm512_add_epi64(_mm512_loadu_si512(row + 8), further));
+}
+
+/* From a group's rows of k to those of the next one, g, of which `whole` more follow. */
+static inline void move_rows(const tile *keys, uint32_t g, uint32_t *whole, int64_t *step,
+                             const char *row[LANES]) {
+  const char *first = NULL;
+  if (*whole > 1) {
+    next_rows(row, *step);
+    --*whole;
+    return;
+  }
+  group_rows(keys, g, false, row);
+  *whole = whole_groups(keys, g, false, &first, step);
 }
 
 /* Fetch up to sixteen rows of `bytes` bytes, `step` bytes apart. */

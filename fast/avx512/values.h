@@ -18,21 +18,21 @@
 #define P_STEP   SP_FAST_TILE
 #define OUT_STEP (SP_FAST_STRIP * LANES)
 
-/* One group of some rows. */
+/* One group of some rows, or several in which every key is present. */
 typedef struct weighing {
-  const char *first; /* where all 16 keys are present, their rows of v lie from here on, */
+  const char *first; /* where all keys are present, their rows of v lie from here on, */
   int64_t step;      /* so many bytes apart; otherwise NULL, and each lies where `row` says */
   const char *row[LANES];
-  const float *p;   /* 16 weights of the first row */
-  float *out;       /* its first 16 outputs so far */
-  uint32_t present; /* the keys that are, for all these rows */
-  bool fresh;       /* there are none */
+  const float *p;    /* the first row's weights */
+  float *out;        /* its first 16 outputs so far */
+  uint32_t n_groups; /* 1 where `row` says */
+  uint32_t present;  /* the keys that are, for all these rows */
+  bool fresh;        /* there are no outputs so far */
 } weighing;
 
 /* 16 * n_vectors outputs from c on of n_rows rows; those before `end`, where it is not 0. */
-SPECIALISED void weigh_key(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, const weighing *w,
-                           const char *key, uint32_t lane, uint64_t c, uint64_t end,
-                           __m512 sum[16]) {
+SPECIALISED void weigh_key(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, const float *weight,
+                           const char *key, uint64_t c, uint64_t end, __m512 sum[16]) {
   __m512 v[4];
 #pragma GCC unroll 4
   for (uint32_t i = 0; i < 4; i++)
@@ -42,45 +42,75 @@ SPECIALISED void weigh_key(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, 
 #pragma GCC unroll 8
   for (uint32_t r = 0; r < 8; r++) {
     if (r >= n_rows) continue;
-    const __m512 p = _mm512_set1_ps(w->p[r * P_STEP + lane]);
+    const __m512 p = _mm512_set1_ps(weight[r * P_STEP]);
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < 4; i++)
       if (i < n_vectors) sum[r * n_vectors + i] = _mm512_fmadd_ps(p, v[i], sum[r * n_vectors + i]);
   }
 }
 
-SPECIALISED void weigh_vectors(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype,
-                               const weighing *w, uint64_t c, uint64_t end) {
-  __m512 sum[16];
-  float *out = w->out + c / LANES * OUT_STEP;
-#pragma GCC unroll 16
-  for (uint32_t i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
-  if (w->first != NULL) {
-    const char *key = w->first;
-#pragma GCC unroll 2
-    for (uint32_t lane = 0; lane < LANES; lane++, key += w->step)
-      weigh_key(n_rows, n_vectors, dtype, w, key, lane, c, end, sum);
-  } else {
-    for (uint32_t rest = w->present; rest != 0; rest &= rest - 1) {
-      uint32_t lane = (uint32_t)__builtin_ctz(rest);
-      weigh_key(n_rows, n_vectors, dtype, w, w->row[lane], lane, c, end, sum);
-    }
-  }
+/* A group's sums join the outputs so far. */
+SPECIALISED void join_sums(uint32_t n_rows, uint32_t n_vectors, bool fresh, float *out,
+                           const __m512 sum[16]) {
 #pragma GCC unroll 16
   for (uint32_t j = 0; j < 16; j++) {
     if (j >= n_rows * n_vectors) continue;
     float *at = out + j % n_vectors * OUT_STEP + j / n_vectors * LANES;
-    _mm512_store_ps(at, w->fresh ? sum[j] : _mm512_add_ps(_mm512_load_ps(at), sum[j]));
+    _mm512_store_ps(at, fresh ? sum[j] : _mm512_add_ps(_mm512_load_ps(at), sum[j]));
   }
+}
+
+/* Whole groups, one after another. */
+SPECIALISED void weigh_vectors(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype,
+                               const weighing *w, uint64_t c, uint64_t end) {
+  __m512 sum[16];
+  float *out = w->out + c / LANES * OUT_STEP;
+  const char *key = w->first;
+  const float *weight = w->p;
+  const int64_t step = w->step;
+  bool fresh = w->fresh;
+  for (uint32_t g = 0; g < w->n_groups; g++) {
+#pragma GCC unroll 16
+    for (uint32_t i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
+#pragma GCC unroll 2
+    for (uint32_t lane = 0; lane < LANES; lane++, key += step)
+      weigh_key(n_rows, n_vectors, dtype, weight++, key, c, end, sum);
+    if (fresh)
+      join_sums(n_rows, n_vectors, true, out, sum);
+    else
+      join_sums(n_rows, n_vectors, false, out, sum);
+    fresh = false;
+  }
+}
+
+/* A group whose keys lie apart, or are not all present. */
+SPECIALISED void weigh_some(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, const weighing *w,
+                            uint64_t c, uint64_t end) {
+  __m512 sum[16];
+#pragma GCC unroll 16
+  for (uint32_t i = 0; i < 16; i++) sum[i] = _mm512_setzero_ps();
+  for (uint32_t rest = w->present; rest != 0; rest &= rest - 1) {
+    uint32_t lane = (uint32_t)__builtin_ctz(rest);
+    weigh_key(n_rows, n_vectors, dtype, w->p + lane, w->row[lane], c, end, sum);
+  }
+  join_sums(n_rows, n_vectors, w->fresh, w->out + c / LANES * OUT_STEP, sum);
+}
+
+SPECIALISED void weigh_part(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, const weighing *w,
+                            uint64_t c, uint64_t end) {
+  if (w->first != NULL)
+    weigh_vectors(n_rows, n_vectors, dtype, w, c, end);
+  else
+    weigh_some(n_rows, n_vectors, dtype, w, c, end);
 }
 
 /* All outputs of 8, 4 or 1 rows. */
 SPECIALISED void weigh_rows(uint32_t n_rows, sp_dtype dtype, const weighing *w, uint64_t d_value) {
   const uint32_t n = n_rows == 8 ? 2 : 4;
   uint64_t c = 0;
-  for (; c + n * LANES <= d_value; c += n * LANES) weigh_vectors(n_rows, n, dtype, w, c, 0);
-  for (; c + LANES <= d_value; c += LANES) weigh_vectors(n_rows, 1, dtype, w, c, 0);
-  if (c < d_value) weigh_vectors(n_rows, 1, dtype, w, c, d_value);
+  for (; c + n * LANES <= d_value; c += n * LANES) weigh_part(n_rows, n, dtype, w, c, 0);
+  for (; c + LANES <= d_value; c += LANES) weigh_part(n_rows, 1, dtype, w, c, 0);
+  if (c < d_value) weigh_part(n_rows, 1, dtype, w, c, d_value);
 }
 
 #endif
