@@ -61,21 +61,23 @@ static void choose_sizes(const decoder *d) {
   c->n_q = 1 + at_most(sp_fuzz_size(d->h.n_q), SP_FUZZ_LARGE_N);
   if (c->op == SP_OP_CACHE) c->n_q = c->n_kv;
   if (c->op == SP_OP_SOFTMAX) return;
-  c->n_kv_heads = 1u + d->h.n_kv_heads % 4u;
-  c->n_heads = c->n_kv_heads * (offered(d, SP_OPT_GQA) ? 1u + d->h.group % 8u : 1u);
+  c->n_kv_heads = sp_fuzz_how_many(SP_FUZZ_KV_HEADS, d->h.n_kv_heads);
+  c->n_heads = c->n_kv_heads;
+  if (offered(d, SP_OPT_GQA)) c->n_heads *= sp_fuzz_how_many(SP_FUZZ_GROUP, d->h.group);
   c->d_head = sp_fuzz_dim(d->h.d_head);
   c->d_value = offered(d, SP_OPT_D_VALUE) ? sp_fuzz_dim(d->h.d_value) : c->d_head;
   if (c->op == SP_OP_CACHE) return;
-  if (offered(d, SP_OPT_BATCH)) c->n_batch = 1u + d->h.n_batch % 4u;
+  if (offered(d, SP_OPT_BATCH)) c->n_batch = sp_fuzz_how_many(SP_FUZZ_ENTRIES, d->h.n_batch);
   if (!offered(d, SP_OPT_PREFILL)) c->n_q = 1;
   if (!offered(d, SP_OPT_MORE_Q_THAN_KV)) c->n_q = at_most(c->n_q, c->n_kv > 0 ? c->n_kv : 1);
 }
 
 static void shrink_heads(sp_case *c) {
-  if (c->n_heads > c->n_kv_heads) {
-    c->n_heads -= c->n_kv_heads;
+  size_t group = c->n_heads / c->n_kv_heads;
+  if (group > 1) {
+    c->n_heads = c->n_kv_heads * sp_fuzz_fewer(SP_FUZZ_GROUP, group);
   } else {
-    c->n_heads = --c->n_kv_heads;
+    c->n_heads = c->n_kv_heads = sp_fuzz_fewer(SP_FUZZ_KV_HEADS, c->n_kv_heads);
   }
 }
 
@@ -85,7 +87,7 @@ static void shrink(sp_case *c) {
   size_t least_d = c->n_kv > SP_FUZZ_LARGE_N ? 4 : 8;
   while (!sp_fuzz_affordable(c)) {
     if (c->n_batch > 1) {
-      c->n_batch--;
+      c->n_batch = sp_fuzz_fewer(SP_FUZZ_ENTRIES, c->n_batch);
     } else if (!stream && c->n_q > 1) {
       c->n_q -= (c->n_q + 3) / 4;
     } else if (c->n_heads > 1) {
@@ -167,6 +169,16 @@ static void choose_outputs(const decoder *d) {
 
 /* ---- arrays without their contents ---- */
 
+static bool alloc_bias(const decoder *d) {
+  sp_case *c = d->c;
+  bool axes = c->op == SP_OP_ATTENTION && offered(d, SP_OPT_BIAS_PER_HEAD);
+  if (flag(d, SP_FUZZ_BIAS_PER_QUERY) && offered(d, SP_OPT_MASK)) c->bias_rows = c->n_q;
+  c->bias_batches = axes && (d->h.stream & SP_FUZZ_BIAS_BATCHES) ? c->n_batch : 1;
+  c->bias_heads = axes && (d->h.stream & SP_FUZZ_BIAS_HEADS) ? c->n_heads : 1;
+  return sp_array_alloc(&c->key_bias, SP_F32,
+                        c->bias_batches * c->bias_rows * c->bias_heads * c->n_kv);
+}
+
 static bool alloc_options(const decoder *d) {
   sp_case *c = d->c;
   bool attention = c->op == SP_OP_ATTENTION;
@@ -174,10 +186,8 @@ static bool alloc_options(const decoder *d) {
   if (flag(d, SP_FUZZ_SINK_LOGIT) && offered(d, SP_OPT_SINK_LOGIT))
     ok = sp_array_alloc(&c->sink_logit, flag(d, SP_FUZZ_SINK_BF16) ? SP_BF16 : SP_F32,
                         c->op == SP_OP_SOFTMAX ? c->n_q : c->n_heads);
-  if (flag(d, SP_FUZZ_BIAS) && c->op != SP_OP_CACHE && offered(d, SP_OPT_KEY_BIAS | SP_OPT_MASK)) {
-    if (flag(d, SP_FUZZ_BIAS_PER_QUERY) && offered(d, SP_OPT_MASK)) c->bias_rows = c->n_q;
-    ok = ok && sp_array_alloc(&c->key_bias, SP_F32, c->bias_rows * c->n_kv);
-  }
+  if (flag(d, SP_FUZZ_BIAS) && c->op != SP_OP_CACHE && offered(d, SP_OPT_KEY_BIAS | SP_OPT_MASK))
+    ok = ok && alloc_bias(d);
   if (attention && flag(d, SP_FUZZ_ALIBI) && offered(d, SP_OPT_ALIBI))
     ok = ok && sp_array_alloc(&c->alibi_slope, SP_F32, c->n_heads);
   if (attention && flag(d, SP_FUZZ_BIAS_PAIR) && offered(d, SP_OPT_BIAS_PAIR))
@@ -225,7 +235,7 @@ static void walk_step(sp_case *c, const sp_cache_step *step, sp_sequence *sequen
 /* spec: KC-7 nothing that SPEC.md calls an error. A step that cannot be asks for the list. */
 static bool decode_script(decoder *d) {
   sp_case *c = d->c;
-  sp_sequence sequence[4] = {{0, 0}};
+  sp_sequence sequence[SP_FUZZ_SEQUENCES] = {{0, 0}};
   size_t left = c->n_kv;
   bool asks = false;
   c->n_steps = sp_fuzz_n_steps(d->h.n_steps);
@@ -321,7 +331,7 @@ static void take_back(const decoder *d) {
   if ((excess & (SP_OPT_MASK | SP_OPT_KEY_BIAS)) != 0) {
     free(c->key_bias.bits);
     c->key_bias = (sp_array){0};
-    c->bias_rows = 1;
+    c->bias_batches = c->bias_rows = c->bias_heads = 1;
     excess = sp_case_options(c) & ~d->offer->options; /* what was hidden is not any more */
   }
   if ((excess & SP_OPT_NONFINITE) == 0) return;

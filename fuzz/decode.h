@@ -42,7 +42,7 @@ bool sp_fuzz_decodes_to(const sp_case *c, const uint8_t *data, size_t size);
 size_t sp_fuzz_work(const sp_case *c);
 bool sp_fuzz_affordable(const sp_case *c);
 
-/* So many rows of that length in one call of softmax, which is dear and rare. */
+/* So many rows of that length in one call of softmax, long or short, which is dear and rare. */
 bool sp_fuzz_is_block(size_t n_rows, size_t n);
 
 /* ---- shared by both directions (fuzz/tail.c) ---- */
@@ -50,7 +50,7 @@ bool sp_fuzz_is_block(size_t n_rows, size_t n);
 /* The arrays of a case in the order of the input, by role. Absent ones have no bits. */
 sp_array *sp_fuzz_array(sp_case *c, int role);
 
-enum { SP_FUZZ_STEP_BYTES = 3 };
+enum { SP_FUZZ_STEP_BYTES = 3, SP_FUZZ_SEQUENCES = 16 };
 void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES], bool streams);
 bool sp_fuzz_step_write(const sp_cache_step *step, uint8_t bytes[SP_FUZZ_STEP_BYTES]);
 size_t sp_fuzz_n_steps(uint8_t code);

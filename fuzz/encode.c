@@ -54,25 +54,24 @@ static uint16_t flags_of(const sp_case *c) {
 
 static bool sizes_fit(const sp_case *c) {
   return sp_fuzz_affordable(c) && sp_fuzz_size(sp_fuzz_size_code(c->n_kv)) == c->n_kv &&
-         c->n_q <= SP_FUZZ_LARGE_N && c->n_kv_heads <= 4 && c->n_heads <= 8 * c->n_kv_heads &&
-         c->n_batch <= 4 && sp_fuzz_dim(sp_fuzz_dim_code(c->d_head)) == c->d_head &&
+         c->n_q <= SP_FUZZ_LARGE_N && sp_fuzz_dim(sp_fuzz_dim_code(c->d_head)) == c->d_head &&
          sp_fuzz_dim(sp_fuzz_dim_code(c->d_value)) == c->d_value;
 }
 
-static void describe_sizes(encoder *e) {
+static bool describe_sizes(encoder *e) {
   const sp_case *c = e->c;
   sp_fuzz_header *h = &e->h;
   h->op = (uint8_t)c->op;
   h->dtype_q = dtype_code(c->dtype_q);
   h->dtype_kv = dtype_code(c->dtype_kv);
   h->flags = flags_of(c);
-  h->n_batch = (uint8_t)(c->n_batch - 1);
   h->n_kv = sp_fuzz_size_code(c->n_kv);
   h->n_q = sp_fuzz_size_code(c->n_q - 1);
-  h->n_kv_heads = (uint8_t)(c->n_kv_heads - 1);
-  h->group = (uint8_t)(c->n_heads / c->n_kv_heads - 1);
   h->d_head = sp_fuzz_dim_code(c->d_head);
   h->d_value = sp_fuzz_dim_code(c->d_value);
+  return sp_fuzz_how_many_code(SP_FUZZ_ENTRIES, c->n_batch, &h->n_batch) &&
+         sp_fuzz_how_many_code(SP_FUZZ_KV_HEADS, c->n_kv_heads, &h->n_kv_heads) &&
+         sp_fuzz_how_many_code(SP_FUZZ_GROUP, c->n_heads / c->n_kv_heads, &h->group);
 }
 
 static void describe_options(encoder *e) {
@@ -92,6 +91,9 @@ static void describe_options(encoder *e) {
   h->row_pad = (uint8_t)c->layout.row_pad;
   h->misalign = (uint8_t)c->layout.misalign;
   h->raw_range = 0;
+  if (c->op != SP_OP_ATTENTION) return;
+  h->stream = (uint8_t)((c->bias_batches > 1 ? SP_FUZZ_BIAS_BATCHES : 0) |
+                        (c->bias_heads > 1 ? SP_FUZZ_BIAS_HEADS : 0));
 }
 
 static bool put(encoder *e, const uint8_t *bytes, size_t n) {
@@ -167,6 +169,15 @@ static bool same_script(const sp_case *a, const sp_case *b) {
   return true;
 }
 
+static uint64_t at_least_1(uint64_t n) {
+  return n > 0 ? n : 1;
+}
+
+static bool same_bias_axes(const sp_case *a, const sp_case *b) {
+  return at_least_1(a->bias_batches) == at_least_1(b->bias_batches) &&
+         a->bias_rows == b->bias_rows && at_least_1(a->bias_heads) == at_least_1(b->bias_heads);
+}
+
 static bool same_numbers(const sp_case *a, const sp_case *b) {
   bool softmax = a->op == SP_OP_SOFTMAX;
   return a->op == b->op && a->n_batch == b->n_batch && a->n_q == b->n_q && a->n_kv == b->n_kv &&
@@ -175,12 +186,7 @@ static bool same_numbers(const sp_case *a, const sp_case *b) {
          a->dtype_q == b->dtype_q && (softmax || a->dtype_kv == b->dtype_kv) &&
          bits_of(a->scale) == bits_of(b->scale) && bits_of(a->softcap) == bits_of(b->softcap) &&
          a->causal == b->causal && a->window == b->window && a->n_sink_tokens == b->n_sink_tokens &&
-         a->first_token == b->first_token && a->n_threads == b->n_threads &&
-         a->bias_rows == b->bias_rows;
-}
-
-static uint64_t at_least_1(uint64_t n) {
-  return n > 0 ? n : 1;
+         a->first_token == b->first_token && a->n_threads == b->n_threads && same_bias_axes(a, b);
 }
 
 static bool same_stream(const sp_case *a, const sp_case *b) {
@@ -223,7 +229,7 @@ size_t sp_fuzz_encode(const sp_case *c, const sp_fuzz_header *like, uint8_t *dat
                       size_t capacity) {
   encoder e = {.c = c, .h = *like, .data = data, .capacity = capacity};
   if (capacity < SP_FUZZ_HEADER_BYTES || !sizes_fit(c)) return 0;
-  describe_sizes(&e);
+  if (!describe_sizes(&e)) return 0;
   describe_options(&e);
   if (is_wide(c->pos_q, c->n_q) || is_wide(c->pos_k, c->n_kv)) e.h.flags |= SP_FUZZ_POS_WIDE;
   if (c->op == SP_OP_CACHE && !sp_fuzz_n_steps_code(c->n_steps, &e.h.n_steps)) return 0;

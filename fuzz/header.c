@@ -86,27 +86,73 @@ void sp_fuzz_header_write(const sp_fuzz_header *h, uint8_t data[SP_FUZZ_HEADER_B
 }
 
 /* From this code on, sizes are large. */
-enum { LARGE_CODE = 0xF000, HUGE_CODE = 0xFFF8, HUGE_STEP = 6, LARGE_DIM_CODE = 0xD0 };
+enum {
+  LARGE_CODE = 0xF000,
+  LONG_CODE = 0xFFE0,
+  HUGE_CODE = 0xFFF8,
+  HUGE_STEP = 6,
+  LARGE_DIM_CODE = 0xD0
+};
+
+static const uint16_t long_sizes[HUGE_CODE - LONG_CODE] = {
+    400,  511,  512,  513,  640,  777,  1000, 1023, 1024, 1025, 1100, 1536,
+    2000, 2047, 2048, 2049, 3000, 4095, 4096, 4097, 5000, 8191, 8192, 8193};
+enum { N_LONG = sizeof long_sizes / sizeof *long_sizes };
 
 size_t sp_fuzz_size(uint16_t code) {
   if (code < LARGE_CODE) return code % (SP_FUZZ_SMALL_N + 1);
-  if (code < HUGE_CODE) return (size_t)(code - LARGE_CODE) % (SP_FUZZ_LARGE_N + 1);
+  if (code < LONG_CODE) return (size_t)(code - LARGE_CODE) % (SP_FUZZ_LARGE_N + 1);
+  if (code < HUGE_CODE) return long_sizes[code - LONG_CODE];
   return SP_FUZZ_HUGE_N + (size_t)(code - HUGE_CODE) * HUGE_STEP;
 }
 
 uint16_t sp_fuzz_size_code(size_t n) {
   if (n <= SP_FUZZ_SMALL_N) return (uint16_t)n;
-  if (n < SP_FUZZ_HUGE_N)
+  if (n < long_sizes[0])
     return (uint16_t)(LARGE_CODE + (n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N));
+  size_t i = N_LONG - 1;
+  while (n < long_sizes[i]) i--;
+  if (n < SP_FUZZ_HUGE_N) return (uint16_t)(LONG_CODE + i);
   size_t steps = (n - SP_FUZZ_HUGE_N) / HUGE_STEP;
   return (uint16_t)(HUGE_CODE + (steps < 7 ? steps : 7));
 }
 
+static const struct {
+  uint8_t few, many[4];
+} counts[] = {
+    [SP_FUZZ_KV_HEADS] = {4, {5, 8, 16, 32}},
+    [SP_FUZZ_GROUP] = {8, {12, 16, 24, 64}},
+    [SP_FUZZ_ENTRIES] = {4, {5, 9, 17, 33}},
+};
+
+size_t sp_fuzz_how_many(sp_fuzz_count what, uint8_t code) {
+  if (code < SP_FUZZ_MANY_CODE) return 1u + code % counts[what].few;
+  return counts[what].many[code % 4];
+}
+
+size_t sp_fuzz_fewer(sp_fuzz_count what, size_t n) {
+  size_t few = counts[what].few;
+  if (n <= few) return n - 1;
+  for (unsigned i = 4; i-- > 0;)
+    if (counts[what].many[i] < n) return counts[what].many[i];
+  return few;
+}
+
+bool sp_fuzz_how_many_code(sp_fuzz_count what, size_t n, uint8_t *code) {
+  *code = (uint8_t)(n - 1);
+  for (unsigned i = 0; n > counts[what].few && i < 4; i++)
+    if (counts[what].many[i] == n) *code = (uint8_t)(SP_FUZZ_MANY_CODE + i);
+  return sp_fuzz_how_many(what, *code) == n;
+}
+
 static const size_t model_dims[SP_FUZZ_MODEL_DIMS] = {64, 96, 128, 256};
+/* Rarer ones have the first of the large codes, which would only repeat small dimensions. */
+static const size_t odd_dims[4] = {72, 80, 112, 192};
 enum { MODEL_DIM_CODE = 256 - SP_FUZZ_MODEL_DIMS };
 
 size_t sp_fuzz_dim(uint8_t code) {
   if (code < LARGE_DIM_CODE) return 1u + code % SP_FUZZ_SMALL_D;
+  if (code < LARGE_DIM_CODE + 4) return odd_dims[code - LARGE_DIM_CODE];
   if (code >= MODEL_DIM_CODE) return model_dims[code - MODEL_DIM_CODE];
   return SP_FUZZ_LARGE_D + 1u + code - MODEL_DIM_CODE;
 }
@@ -114,6 +160,8 @@ size_t sp_fuzz_dim(uint8_t code) {
 uint8_t sp_fuzz_dim_code(size_t d) {
   size_t model = SP_FUZZ_MODEL_DIMS;
   if (d <= SP_FUZZ_SMALL_D) return (uint8_t)(d - 1);
+  for (unsigned i = 0; i < 4; i++)
+    if (odd_dims[i] == d) return (uint8_t)(LARGE_DIM_CODE + i);
   while (model > 0 && d < model_dims[model - 1]) model--;
   if (model > 0) return (uint8_t)(MODEL_DIM_CODE + model - 1);
   return (uint8_t)(MODEL_DIM_CODE + (d < SP_FUZZ_LARGE_D ? d : SP_FUZZ_LARGE_D) - SP_FUZZ_LARGE_D -

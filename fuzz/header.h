@@ -30,6 +30,9 @@ enum {
   SP_FUZZ_POS_WIDE = 1 << 14 /* positions have eight bytes each, otherwise one */
 };
 
+/* Bits of `stream` where there is none: a key bias of its own for each … */
+enum { SP_FUZZ_BIAS_BATCHES = 1 << 0, SP_FUZZ_BIAS_HEADS = 1 << 1 };
+
 /* How a number beside the kind is read: 0 and 1 are the default, 2 is small, 3 is as written. */
 enum { SP_FUZZ_DEFAULT = 0, SP_FUZZ_SMALL = 2, SP_FUZZ_EXACT = 3 };
 
@@ -45,7 +48,8 @@ typedef struct sp_fuzz_header {
   uint8_t n_threads, row_pad, misalign, n_steps;
   uint8_t raw_range;  /* how elements of the input are folded into the domain; 0 = as they are */
   uint8_t fill_range; /* the same for those past its end */
-  uint8_t stream;     /* cache: sequences, batches, undo and positions; 0 = none (fuzz/stream.c) */
+  uint8_t stream;     /* cache: sequences, batches, undo and positions; 0 = none (fuzz/stream.c).
+                         attention: SP_FUZZ_BIAS_… */
 } sp_fuzz_header;
 
 /* Bytes that are missing are 0. */
@@ -53,12 +57,21 @@ void sp_fuzz_header_read(sp_fuzz_header *h, const uint8_t *data, size_t size);
 void sp_fuzz_header_write(const sp_fuzz_header *h, uint8_t data[SP_FUZZ_HEADER_BYTES]);
 
 /* Sizes are small in fifteen of sixteen codes, since small cases find as much and run faster. The
- * last eight codes are about 2^15, for the one kind of error that no smaller case shows. */
+ * last thirty-two are about the powers of two that follow, up to 2^15, for the kinds of error that
+ * no smaller case shows. */
 enum { SP_FUZZ_SMALL_N = 64, SP_FUZZ_LARGE_N = 300, SP_FUZZ_HUGE_N = 32764 };
 size_t sp_fuzz_size(uint16_t code);
 uint16_t sp_fuzz_size_code(size_t n); /* the nearest size that has a code */
 
-/* The same for head dimensions: 1 to 48, and in the last four codes some that models have. */
+/* And for kv heads, heads of a group, and entries of a batch: a handful, and in the last sixteen
+ * codes as many as tables, tiles and bytes are too short for. */
+typedef enum sp_fuzz_count { SP_FUZZ_KV_HEADS, SP_FUZZ_GROUP, SP_FUZZ_ENTRIES } sp_fuzz_count;
+enum { SP_FUZZ_MANY_CODE = 0xF0 };
+size_t sp_fuzz_how_many(sp_fuzz_count what, uint8_t code);
+size_t sp_fuzz_fewer(sp_fuzz_count what, size_t n); /* the next smaller that has a code */
+bool sp_fuzz_how_many_code(sp_fuzz_count what, size_t n, uint8_t *code);
+
+/* The same for head dimensions: 1 to 48, and in eight codes some that models have. */
 enum { SP_FUZZ_SMALL_D = 16, SP_FUZZ_LARGE_D = 48, SP_FUZZ_MODEL_DIMS = 4 };
 size_t sp_fuzz_dim(uint8_t code);
 uint8_t sp_fuzz_dim_code(size_t d); /* the nearest below that has a code; precondition: 1 <= d */

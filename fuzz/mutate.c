@@ -9,8 +9,9 @@ static void shorten(uint8_t *data, size_t size, sp_rng *rng) {
   sp_fuzz_header h;
   if (size < SP_FUZZ_HEADER_BYTES) return;
   sp_fuzz_header_read(&h, data, size);
-  bool huge = sp_fuzz_size(h.n_kv) >= SP_FUZZ_HUGE_N;
-  if (huge && !sp_rng_one_in(rng, 64))
+  size_t n = sp_fuzz_size(h.n_kv);
+  bool huge = n > SP_FUZZ_LARGE_N;
+  if (huge && !sp_rng_one_in(rng, n < SP_FUZZ_HUGE_N ? 4 : 64))
     h.n_kv = sp_fuzz_size_code(sp_rng_below(rng, SP_FUZZ_LARGE_N));
   bool block = sp_fuzz_is_block(sp_fuzz_size(h.n_q) + 1, sp_fuzz_size(h.n_kv));
   if (block && !huge && !sp_rng_one_in(rng, 16)) h.n_q = sp_fuzz_size_code(sp_rng_below(rng, 16));

@@ -199,8 +199,16 @@ static bool have_bias(const mutation *m) {
   sp_case *c = m->c;
   if (c->op == SP_OP_CACHE || c->n_kv == 0) return false;
   if (c->key_bias.bits != NULL) return true;
+  bool attention = c->op == SP_OP_ATTENTION;
   c->bias_rows = sp_rng_one_in(m->rng, 2) ? c->n_q : 1;
-  return sp_array_alloc(&c->key_bias, SP_F32, c->bias_rows * c->n_kv);
+  c->bias_batches = sp_rng_one_in(m->rng, 3) && attention ? c->n_batch : 1;
+  c->bias_heads = sp_rng_one_in(m->rng, 3) && attention ? c->n_heads : 1;
+  return sp_array_alloc(&c->key_bias, SP_F32,
+                        c->bias_batches * c->bias_rows * c->bias_heads * c->n_kv);
+}
+
+static size_t n_bias_rows(const sp_case *c) {
+  return c->key_bias.count / c->n_kv;
 }
 
 /* A stretch of a row, most often one or more whole tiles from the start. */
@@ -221,7 +229,7 @@ static bool mask_stretch(const mutation *m) {
   sp_case *c = m->c;
   if (!have_bias(m)) return false;
   choose_stretch(m, &first, &n);
-  size_t row = below(m, c->bias_rows);
+  size_t row = below(m, n_bias_rows(c));
   double x = sp_rng_one_in(m->rng, 6) ? 0 : -INFINITY;
   for (size_t j = first; j < first + n; j++)
     sp_ref_store(SP_F32, c->key_bias.bits, row * c->n_kv + j, x);
@@ -263,7 +271,7 @@ static bool poison_key(const mutation *m) {
   for (size_t e = 0; e < c->d_head; e++)
     sp_ref_store(c->dtype_kv, c->k.bits, row.at + j * row.stride + e, x);
   if (!sp_rng_one_in(m->rng, 2) || !have_bias(m)) return true;
-  for (size_t r = 0; r < c->bias_rows; r++)
+  for (size_t r = 0; r < n_bias_rows(c); r++)
     sp_ref_store(SP_F32, c->key_bias.bits, r * c->n_kv + j, -INFINITY);
   return true;
 }
@@ -310,6 +318,12 @@ static bool random_element(const mutation *m) {
 
 /* ---- order: scripts and positions ---- */
 
+/* Blocks that fill a tile, or a few, to the last token or beyond. */
+static size_t edge_block(const mutation *m) {
+  size_t tile = (size_t)8 << below(m, 5), n = tile * (1 + below(m, 2));
+  return n - 1 + below(m, 3);
+}
+
 static bool change_step(const mutation *m) {
   sp_case *c = m->c;
   if (c->op != SP_OP_CACHE) return false;
@@ -317,6 +331,7 @@ static bool change_step(const mutation *m) {
   size_t kind = below(m, 5);
   if (step->kind == SP_STEP_APPEND && kind < 2) {
     step->n_tokens = 1 + below(m, kind == 0 ? 4 : c->n_kv);
+    if (sp_rng_one_in(m->rng, 3)) step->n_tokens = edge_block(m);
   } else if (step->kind == SP_STEP_APPEND && kind == 2) {
     step->with_queries = !step->with_queries;
   } else {

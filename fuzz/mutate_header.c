@@ -7,7 +7,8 @@ static uint16_t edge_size(sp_rng *rng) {
   size_t n = edge[sp_rng_below(rng, sizeof edge / sizeof *edge)];
   n += sp_rng_below(rng, 3);
   n = n > 0 ? n - 1 : 0;
-  /* Long rows cost a hundred times as much, and one error in a hundred needs them. */
+  if (sp_rng_one_in(rng, 24)) return (uint16_t)(sp_fuzz_size_code(400) + sp_rng_below(rng, 24));
+  /* Longer rows cost a hundred times as much, and one error in a hundred needs them. */
   if (sp_rng_one_in(rng, 64)) return sp_fuzz_size_code(SP_FUZZ_HUGE_N + sp_rng_below(rng, 48));
   return sp_fuzz_size_code(n < SP_FUZZ_LARGE_N ? n : SP_FUZZ_LARGE_N);
 }
@@ -63,10 +64,21 @@ static void change_numbers(sp_fuzz_header *h, sp_rng *rng) {
 static void change_heads(sp_fuzz_header *h, sp_rng *rng) {
   h->n_kv_heads = (uint8_t)sp_rng_below(rng, 4);
   h->group = (uint8_t)sp_rng_below(rng, 4);
+  if (h->op % 3 == 0 || !sp_rng_one_in(rng, 6)) return;
+  /* Many of them, or of the product of two, leave room for little else. */
+  uint8_t *const many[] = {&h->n_kv_heads, &h->group, &h->n_batch};
+  for (int i = 0; i < 2; i++) {
+    uint8_t *which = many[sp_rng_below(rng, h->op % 3 == 1 ? 3 : 2)];
+    *which = (uint8_t)(SP_FUZZ_MANY_CODE + sp_rng_below(rng, 4));
+  }
+  h->n_kv = sp_fuzz_size_code(1 + sp_rng_below(rng, 4) / 2);
+  h->d_head = h->d_value = 0;
+  if (h->op % 3 == 1) h->n_q = 0;
 }
 
 static uint8_t some_dim(sp_rng *rng) {
-  if (sp_rng_one_in(rng, 16)) return (uint8_t)(255 - sp_rng_below(rng, SP_FUZZ_MODEL_DIMS));
+  static const uint16_t wide[] = {64, 72, 80, 96, 112, 128, 192, 256};
+  if (sp_rng_one_in(rng, 10)) return sp_fuzz_dim_code(wide[sp_rng_below(rng, 8)]);
   return sp_fuzz_dim_code(1 + sp_rng_below(rng, sp_rng_one_in(rng, 4) ? SP_FUZZ_LARGE_D : 17));
 }
 
@@ -81,6 +93,9 @@ static void change_rows(sp_fuzz_header *h, sp_rng *rng) {
   if (h->op % 3 != 0 || !sp_rng_one_in(rng, 8)) return;
   h->n_q = sp_fuzz_size_code(15 + sp_rng_below(rng, 36));
   h->n_kv = sp_fuzz_size_code(128 + 128 * sp_rng_below(rng, 2) + sp_rng_below(rng, 3));
+  if (!sp_rng_one_in(rng, 2)) return;
+  h->n_q = sp_fuzz_size_code(255 + sp_rng_below(rng, 40));
+  h->n_kv = sp_fuzz_size_code(1 + sp_rng_below(rng, 3));
 }
 
 static void change_layout(sp_fuzz_header *h, sp_rng *rng) {
@@ -94,10 +109,19 @@ static void change_fill(sp_fuzz_header *h, sp_rng *rng) {
   h->fill_range = (uint8_t)sp_rng_next(rng);
 }
 
+/* Which queries share a bias. */
+static void change_bias_axes(sp_fuzz_header *h, sp_rng *rng) {
+  h->flags |= SP_FUZZ_BIAS;
+  h->stream = (uint8_t)sp_rng_below(rng, 4);
+  if (h->stream & SP_FUZZ_BIAS_BATCHES) h->n_batch = (uint8_t)(1 + sp_rng_below(rng, 2));
+  if (h->stream & SP_FUZZ_BIAS_HEADS) h->group = (uint8_t)(1 + sp_rng_below(rng, 2));
+}
+
 /* Sequences, undo, batches, positions: the bytes that a stream has them in. (fuzz/stream.c) */
 static void change_stream(sp_fuzz_header *h, sp_rng *rng) {
-  if (h->op % 3 != 2) return; /* another operation has other uses for them */
-  h->stream = (uint8_t)(1 + sp_rng_below(rng, 31));
+  if (h->op % 3 == 1) change_bias_axes(h, rng);
+  if (h->op % 3 != 2) return;
+  h->stream = (uint8_t)(1 + sp_rng_below(rng, 63));
   uint64_t pick = sp_rng_below(rng, 3);
   uint64_t low = sp_rng_next(rng) % 256, high = sp_rng_below(rng, 8);
   if (pick != 1) h->n_batch = (uint8_t)(low % 4 + 4 * (high % 5));

@@ -9,7 +9,8 @@ enum {
   INTERLEAVED = 1 << 2,
   PARTIAL = 1 << 3,
   BATCHES = 1 << 4,
-  MOST_SEQUENCES = 4,
+  MANY = 1 << 5, /* sequences, by fours */
+  FEW_SEQUENCES = 4,
   MOST_UNDO = 64,
   MOST_EVICT = 256
 };
@@ -45,10 +46,11 @@ static void read_positions(sp_case *c, const sp_fuzz_header *h, const sp_fuzz_of
 
 void sp_fuzz_stream_read(sp_case *c, const sp_fuzz_header *h, const sp_fuzz_offer *offer) {
   if (h->stream == 0) return;
-  size_t n = 1 + h->n_batch % MOST_SEQUENCES;
+  size_t n = 1 + h->n_batch % FEW_SEQUENCES;
+  if (h->stream & MANY) n *= SP_FUZZ_SEQUENCES / FEW_SEQUENCES;
   uint64_t evict = 1 + (uint64_t)(h->n_q >> 8) % c->window;
   if (n > 1 && has(offer, SP_OPT_SEQUENCES)) c->n_sequences = n;
-  if (has(offer, SP_OPT_UNDO)) c->n_undo = h->n_batch / MOST_SEQUENCES;
+  if (has(offer, SP_OPT_UNDO)) c->n_undo = h->n_batch / FEW_SEQUENCES;
   if ((h->stream & BATCHES) && evict > 1 && has(offer, SP_OPT_EVICT_BLOCK)) c->n_evict = evict;
   read_positions(c, h, offer);
 }
@@ -68,11 +70,14 @@ static bool write_positions(const sp_case *c, sp_fuzz_header *h) {
 bool sp_fuzz_stream_write(const sp_case *c, sp_fuzz_header *h) {
   h->stream = 3; /* no positions, and still not what older inputs say */
   h->n_q = 0;
-  if (c->n_sequences > MOST_SEQUENCES || c->n_undo >= MOST_UNDO || c->n_evict > MOST_EVICT)
-    return false;
+  size_t n = c->n_sequences > 1 ? c->n_sequences : 1;
+  bool many = n > FEW_SEQUENCES;
+  if (many && n % (SP_FUZZ_SEQUENCES / FEW_SEQUENCES) != 0) return false;
+  if (many) n /= SP_FUZZ_SEQUENCES / FEW_SEQUENCES;
+  if (n > FEW_SEQUENCES || c->n_undo >= MOST_UNDO || c->n_evict > MOST_EVICT) return false;
   if (!write_positions(c, h)) return false;
-  h->n_batch =
-      (uint8_t)((c->n_sequences > 1 ? c->n_sequences - 1 : 0) + MOST_SEQUENCES * c->n_undo);
+  if (many) h->stream |= MANY;
+  h->n_batch = (uint8_t)(n - 1 + FEW_SEQUENCES * c->n_undo);
   if (c->n_evict < 2) return true;
   h->stream |= BATCHES;
   h->n_q = (uint16_t)(h->n_q | (c->n_evict - 1) << 8);

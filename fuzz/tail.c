@@ -68,10 +68,11 @@ size_t sp_fuzz_work(const sp_case *c) {
   return rows * keys * per_key / 8;
 }
 
-/* A kernel's main loop may need a block of long rows, or a head as wide as a model's. Few inputs ask
+/* A kernel's main loop may need a block of long rows, or more rows than a byte counts, or a head as wide
+ * as a model's. Few inputs ask
  * for them (fuzz/mutate.c), and those may cost more. */
 bool sp_fuzz_is_block(size_t n_rows, size_t n) {
-  return n_rows > 16 && n >= 128;
+  return (n_rows > 16 && n >= 128) || (n_rows > 128 && n <= 3);
 }
 
 static size_t limit_of(const sp_case *c) {
@@ -91,8 +92,9 @@ bool sp_fuzz_affordable(const sp_case *c) {
 
 enum { SMALL_BLOCK = 8, LARGE_BLOCK_CODE = 0xF000, FEW_STEPS = 24, MANY_STEPS_CODE = 192 };
 
-/* The upper bits of the first byte, in inputs that know of sequences: which one, and to take tokens back. */
-enum { SEQUENCE_BIT = 3, TRUNCATE = 1 << 5 };
+/* The upper bits of the first byte, in inputs that know of sequences: which one (its upper bits are the
+ * uppermost), and to take tokens back. */
+enum { SEQUENCE_BIT = 3, TRUNCATE = 1 << 5, UPPER_BIT = 6 };
 
 void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYTES], bool streams) {
   static const sp_cache_step_kind kinds[8] = {SP_STEP_APPEND,  SP_STEP_APPEND, SP_STEP_APPEND,
@@ -100,7 +102,8 @@ void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYT
                                               SP_STEP_VISIBLE, SP_STEP_VISIBLE};
   size_t code = bytes[1] | (size_t)bytes[2] << 8;
   *step = (sp_cache_step){.kind = kinds[bytes[0] % 8]};
-  if (streams) step->sequence = bytes[0] >> SEQUENCE_BIT & 3u;
+  if (streams)
+    step->sequence = (bytes[0] >> SEQUENCE_BIT & 3u) | (size_t)(bytes[0] >> UPPER_BIT) << 2;
   if (streams && (bytes[0] & TRUNCATE)) step->kind = SP_STEP_TRUNCATE;
   if (step->kind != SP_STEP_APPEND && step->kind != SP_STEP_TRUNCATE) return;
   step->with_queries = step->kind == SP_STEP_APPEND && bytes[0] % 8 != 3;
@@ -111,14 +114,15 @@ void sp_fuzz_step_read(sp_cache_step *step, const uint8_t bytes[SP_FUZZ_STEP_BYT
 bool sp_fuzz_step_write(const sp_cache_step *step, uint8_t bytes[SP_FUZZ_STEP_BYTES]) {
   size_t code = 0;
   bytes[0] = step->kind == SP_STEP_ATTEND ? 4 : 6;
-  if (step->sequence > 3) return false;
+  if (step->sequence >= SP_FUZZ_SEQUENCES) return false;
   if (step->kind == SP_STEP_APPEND || step->kind == SP_STEP_TRUNCATE) {
     if (step->n_tokens > SP_FUZZ_LARGE_N) return false;
     bytes[0] = step->kind == SP_STEP_TRUNCATE ? TRUNCATE : step->with_queries ? 0 : 3;
     code = step->n_tokens - 1;
     if (code >= SMALL_BLOCK) code += LARGE_BLOCK_CODE;
   }
-  bytes[0] = (uint8_t)(bytes[0] | step->sequence << SEQUENCE_BIT);
+  bytes[0] = (uint8_t)(bytes[0] | (step->sequence & 3u) << SEQUENCE_BIT |
+                       step->sequence >> 2 << UPPER_BIT);
   bytes[1] = (uint8_t)code;
   bytes[2] = (uint8_t)(code >> 8);
   return true;

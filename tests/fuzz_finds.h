@@ -13,4 +13,7 @@ size_t fuzz_random_bytes(sp_rng *rng, uint8_t *data, size_t max);
  * step and as plans. `what` becomes what was found, and may be NULL. */
 bool fuzz_finds(const sp_kernel *kernel, uint32_t ops, int tries, sp_fuzz_finding *what);
 
+/* The same by mutation of bare headers: what a campaign does, without coverage. */
+bool fuzz_mutants_find(const sp_kernel *kernel, uint32_t ops, int tries);
+
 #endif

@@ -22,12 +22,18 @@ static sp_status softmax(const sp_softmax_call *call) {
 static sp_status attention(const sp_attention_call *call) {
   return sp_base_attention(current, call);
 }
+static sp_status open_cache(sp_cache **cache, const sp_cache_config *config) {
+  return sp_base_open(current, cache, config);
+}
 static const sp_kernel *entry(uint32_t host_abi_major, uint32_t index) {
   static sp_kernel kernel;
   kernel = *sp_museum_base_kernel();
   kernel.softmax = softmax;
   kernel.attention = attention;
-  kernel.cache = NULL;
+  static sp_cache_ops cache;
+  cache = *kernel.cache;
+  cache.open = open_cache;
+  kernel.cache = &cache;
   return host_abi_major == SP_ABI_MAJOR && index == 0 ? &kernel : NULL;
 }
 
@@ -56,6 +62,34 @@ static void head_of_128(sp_row *row) {
 }
 static void five_threads(sp_row *row) {
   scaled(row, (row->softmax ? row->softmax->n_threads : row->attention->n_threads) > 4);
+}
+static void pair_in_a_byte(sp_row *row) {
+  scaled(row, row->attention && row->b * row->attention->n_heads + row->h >= 256);
+}
+static void row_in_16_bits(sp_row *row) {
+  scaled(row, row->i > UINT16_MAX);
+}
+static void head_past_256_in_tiles(sp_row *row) {
+  scaled(row, row->d_head > 256 && row->d_head % 64 != 0);
+}
+static void group_in_eights(sp_row *row) {
+  const sp_attention_call *call = row->attention;
+  uint64_t group = call->n_heads / call->n_kv_heads;
+  if (call->n_q == 1 && group > 8) row->kv_head = row->h / 8 * 8 / group;
+}
+static void sixteen_slopes(sp_row *row) {
+  const sp_in *slope = &row->attention->alibi_slope;
+  if (slope->data) row->slope = sp_row_load(row, slope, 0, 0, row->h % 16, 0);
+}
+static bool hidden_from_all_heads(const sp_row *row, uint64_t j) {
+  const sp_attention_call *call = row->attention;
+  if (!sp_base_visible(row, j)) return false;
+  if (!call->key_bias.data || call->n_q > 1 || sp_row_is_pair(row, j)) return true;
+  return sp_row_load(row, &call->key_bias, row->b, row->i, 0, j) > -INFINITY;
+}
+static uint64_t four_sequences(const sp_cache *cache, uint64_t sequence) {
+  (void)cache;
+  return sequence % 4;
 }
 static void long_row(sp_row *row) {
   scaled(row, row->n_keys > 66000);
@@ -97,6 +131,9 @@ static void half_saturates(const sp_row *row, sp_answer *answer) {
 static double rescale_has_a_floor(const sp_row *row, double m_old, double m_new) {
   return fmax(sp_base_rescale(row, m_old, m_new), 0x1p-29);
 }
+static double last_normals_flushed(const sp_row *row, double t) {
+  return t < -87 ? 0 : sp_base_exponential(row, t);
+}
 static double weightless_skipped(const sp_row *row, double acc, double p, double v) {
   return p == 0 ? acc : sp_base_accumulate(row, acc, p, v);
 }
@@ -122,6 +159,15 @@ static const struct {
     {"tiny-values", SP_OP_ATTENTION, {.answer = negative_subnormals_flushed}},
     {"tiny-values", SP_OP_ATTENTION, {.answer = half_saturates}},
     {"early-weights", SP_OP_ATTENTION, {.rescale = rescale_has_a_floor}},
+    {"weight-floor", SP_OP_ATTENTION, {.exponential = last_normals_flushed}},
+    {"many", SP_OP_ATTENTION, {.prepare = sixteen_slopes}},
+    {"row-count", SP_OP_ATTENTION, {.prepare = pair_in_a_byte}},
+    {"row-count", SP_OP_ATTENTION, {.prepare = row_in_16_bits}},
+    {"row-count", SP_OP_SOFTMAX, {.prepare = row_in_16_bits}},
+    {"gqa", SP_OP_ATTENTION, {.prepare = group_in_eights}},
+    {"dims", SP_OP_ATTENTION, {.prepare = head_past_256_in_tiles}},
+    {"cache-sequences", SP_OP_CACHE, {.route = four_sequences}},
+    {"bias-axes", SP_OP_ATTENTION, {.visible = hidden_from_all_heads}},
     {"bias-axes", SP_OP_ATTENTION, {.load = bias_of_the_first_head}},
     {"types", SP_OP_ATTENTION, {.prepare = one_mixture_of_types}},
     {"very-long", SP_OP_SOFTMAX, {.prepare = long_row}},

@@ -73,7 +73,7 @@ START_TEST(situations_are_met) {
   for (size_t g = 0; g < N_GENERATORS; g++)
     for (uint64_t index = 0; index < 40; index++) {
       sp_case c;
-      sp_sequence sequence[8] = {{0, 0}};
+      sp_sequence sequence[40] = {{0, 0}};
       ck_assert(make(&c, g, index, ALL_TYPES));
       n_abs += c.position == SP_POSITION_ABS;
       n_cache += c.position == SP_POSITION_CACHE;

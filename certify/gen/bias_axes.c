@@ -16,7 +16,14 @@ static bool bias_with_axes(sp_gen *g, bool batches, bool rows, bool heads) {
                         c->bias_batches * c->bias_rows * c->bias_heads * c->n_kv);
 }
 
-/* Every set of axes that has more than the queries' own. */
+/* Each row hides a third of the keys from its queries, and others than its neighbours do. */
+static void hide_some(sp_gen *g) {
+  sp_array *bias = &g->c->key_bias;
+  for (size_t e = 0; e < bias->count; e++)
+    if (sp_rng_one_in(&g->rng, 3)) sp_ref_store(SP_F32, bias->bits, e, -INFINITY);
+}
+
+/* Every set of axes that has more than the queries' own, in prefill and in decode. */
 bool sp_make_bias_axes(sp_case *c, const sp_generator_request *request) {
   enum { BATCHES = 1, ROWS = 2, HEADS = 4 };
   static const unsigned sets[] = {HEADS,        BATCHES,        HEADS | BATCHES,
@@ -26,13 +33,14 @@ bool sp_make_bias_axes(sp_case *c, const sp_generator_request *request) {
   if (!sp_gen_begin(&g, c, request, N)) return false;
   unsigned set = sets[g.index % N];
   c->scale = 0.3F;
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 3, 90), sp_rng_between(&g.rng, 2, 5), 6, 9);
+  sp_gen_shape(&g, sp_rng_between(&g.rng, 3, 90), sp_gen_turn(&g, N) % 3 + 1, 6, 9);
   if (set & BATCHES) sp_gen_batch(&g, sp_rng_between(&g.rng, 2, 3));
   bool rows = (set & ROWS) && sp_gen_has(&g, SP_OPT_MASK) && c->n_q > 1;
   if (c->n_heads == 1 && !((set & BATCHES) && c->n_batch > 1)) c->n_heads = c->n_kv_heads = 3;
   if (!sp_gen_scores(&g, sp_gen_wanted(&g), 1.5)) return false;
   if (!bias_with_axes(&g, (set & BATCHES) != 0, rows, (set & HEADS) != 0)) return false;
   sp_gen_bells(&g, &c->key_bias, 2.0);
+  if (sp_gen_turn(&g, N) % 2 == 0 && sp_gen_has(&g, SP_OPT_MASK)) hide_some(&g);
   return sp_gen_finish(&g);
 }
 

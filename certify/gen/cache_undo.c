@@ -115,13 +115,14 @@ bool sp_make_cache_undo(sp_case *c, const sp_generator_request *request) {
   return histories(&g, 3 + g.index % 6, 2) && sp_gen_finish(&g);
 }
 
-/* Two or three sequences, token by token and in blocks, no two of them equally long. */
+/* Two, three or many sequences, token by token and in blocks, no two of them equally long. */
 bool sp_make_cache_sequences(sp_case *c, const sp_generator_request *request) {
   static const size_t windows[] = {3, 4, 1, 6}, pinned[] = {1, 2, 0};
+  static const size_t many[] = {5, 9, 17, 8, 33};
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, 12)) return false;
   size_t w = windows[g.index % 4], s = pinned[g.index % 3];
-  c->n_sequences = 2 + g.index % 2;
+  c->n_sequences = g.index % 5 == 3 ? many[g.index / 5 % 5] : 2 + g.index % 2;
   /* Ranks first: what a cache does to one sequence and forgets in the others is a shift. */
   static const uint32_t positions[] = {SP_POSITION_CACHE, SP_POSITION_NONE, SP_POSITION_ABS,
                                        SP_POSITION_CACHE, SP_POSITION_NONE};

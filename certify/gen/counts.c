@@ -25,6 +25,43 @@ static bool hide_poison(sp_gen *g) {
   return true;
 }
 
+static bool pair_of(sp_gen *g) {
+  sp_case *c = g->c;
+  if (!sp_array_alloc(&c->bias_k, c->dtype_kv, c->n_kv_heads * c->d_head)) return false;
+  if (!sp_array_alloc(&c->bias_v, c->dtype_kv, c->n_kv_heads * c->d_value)) return false;
+  sp_gen_bells(g, &c->bias_k, 1.0);
+  sp_gen_bells(g, &c->bias_v, 200.0);
+  return true;
+}
+
+static bool slopes_of(sp_gen *g) {
+  sp_case *c = g->c;
+  if (!sp_array_alloc(&c->alibi_slope, SP_F32, c->n_heads)) return false;
+  for (size_t h = 0; h < c->n_heads; h++)
+    sp_gen_set(&c->alibi_slope, h, sp_rng_uniform(&g->rng, 0.001, 0.01));
+  return true;
+}
+
+static bool bias_of(sp_gen *g) {
+  if (!sp_gen_bias(g, false)) return false;
+  sp_gen_bells(g, &g->c->key_bias, 2.0);
+  return true;
+}
+
+/* What belongs to a head, an entry or a kv head is there as often as they are. */
+static bool many_options(sp_gen *g) {
+  sp_case *c = g->c;
+  uint64_t which = c->op == SP_OP_ATTENTION ? (g->index + g->index / 16) % 4 : 0;
+  if (which == 1) return !sp_gen_has(g, SP_OPT_ALIBI) || slopes_of(g);
+  if (which == 2) return !sp_gen_has(g, SP_OPT_BIAS_PAIR) || pair_of(g);
+  if (which < 3 || !sp_gen_has(g, SP_OPT_KEY_BIAS | SP_OPT_BIAS_PER_HEAD)) return true;
+  c->bias_batches = c->n_batch;
+  c->bias_heads = c->n_heads;
+  if (!sp_array_alloc(&c->key_bias, SP_F32, c->n_batch * c->n_heads * c->n_kv)) return false;
+  sp_gen_bells(g, &c->key_bias, 2.0);
+  return true;
+}
+
 static bool many_heads(sp_gen *g, const count *n) {
   sp_case *c = g->c;
   bool grouped = sp_gen_has(g, SP_OPT_GQA);
@@ -36,7 +73,7 @@ static bool many_heads(sp_gen *g, const count *n) {
   sp_gen_batch(g, n->n_batch);
   if (!sp_gen_scores(g, sp_gen_wanted(g), 1.5)) return false;
   bool hide = c->op == SP_OP_ATTENTION && c->n_q > 64 && sp_gen_has(g, SP_OPT_MASK);
-  return (!hide || hide_poison(g)) && sp_gen_finish(g);
+  return (hide ? hide_poison(g) : many_options(g)) && sp_gen_finish(g);
 }
 
 static bool many_rows(sp_gen *g) {
@@ -93,29 +130,6 @@ bool sp_make_single_output(sp_case *c, const sp_generator_request *request) {
   c->want_lse_keys = keys;
   c->want_weights = c->op != SP_OP_SOFTMAX || !(total || keys);
   return sp_gen_scores(&g, sp_gen_wanted(&g), 2.0) && sp_gen_finish(&g);
-}
-
-static bool pair_of(sp_gen *g) {
-  sp_case *c = g->c;
-  if (!sp_array_alloc(&c->bias_k, c->dtype_kv, c->n_kv_heads * c->d_head)) return false;
-  if (!sp_array_alloc(&c->bias_v, c->dtype_kv, c->n_kv_heads * c->d_value)) return false;
-  sp_gen_bells(g, &c->bias_k, 1.0);
-  sp_gen_bells(g, &c->bias_v, 200.0);
-  return true;
-}
-
-static bool slopes_of(sp_gen *g) {
-  sp_case *c = g->c;
-  if (!sp_array_alloc(&c->alibi_slope, SP_F32, c->n_heads)) return false;
-  for (size_t h = 0; h < c->n_heads; h++)
-    sp_gen_set(&c->alibi_slope, h, sp_rng_uniform(&g->rng, 0.001, 0.01));
-  return true;
-}
-
-static bool bias_of(sp_gen *g) {
-  if (!sp_gen_bias(g, false)) return false;
-  sp_gen_bells(g, &g->c->key_bias, 2.0);
-  return true;
 }
 
 /* Rows that are cut into parts, with the options that short rows are usually tested with. */

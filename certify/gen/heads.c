@@ -20,11 +20,13 @@ static void tell_kv_heads(sp_gen *g) {
 bool sp_make_gqa(sp_case *c, const sp_generator_request *request) {
   static const struct {
     size_t n_heads, n_kv_heads;
-  } shape[] = {{6, 2}, {2, 1}, {6, 3}, {8, 2}, {12, 3}, {5, 1}, {8, 4}, {14, 2}, {16, 1}};
+  } shape[] = {{6, 2},  {2, 1},  {6, 3},  {8, 2},  {12, 3}, {5, 1},  {8, 4},
+               {14, 2}, {16, 1}, {24, 2}, {27, 3}, {34, 2}, {130, 2}};
   enum { N = sizeof shape / sizeof *shape };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 14), 2, 1, 6);
+  /* In decode a group is often what a tile is made of, so its size is cut to that of one. */
+  sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 14), 1 + sp_gen_turn(&g, N) % 2, 1, 6);
   c->n_heads = shape[g.index % N].n_heads;
   c->n_kv_heads = shape[g.index % N].n_kv_heads;
   if (!sp_gen_scores(&g, sp_gen_wanted(&g), 1.5)) return false;

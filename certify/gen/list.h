@@ -52,6 +52,6 @@ sp_make sp_make_bias_axes, sp_make_padded_batch;
 /* types.c */
 sp_make sp_make_types;
 /* long.c */
-sp_make sp_make_very_long, sp_make_cache_long;
+sp_make sp_make_very_long, sp_make_row_count, sp_make_cache_long;
 
 #endif

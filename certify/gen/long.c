@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows and streams of more than 2^16 keys. All of a row is visible now and then; mostly a few dozen
+/* Rows and streams of more than 2^16 keys, and calls of more than 2^16 rows. All of a row is visible now and then; mostly a few dozen
  * keys are, spread over the whole of it, so that the oracle has little to do however long the row is.
  * tests: AT-8, SM-2, EV-2, EV-4 */
 #include "certify/gen/list.h"
@@ -47,6 +47,30 @@ bool sp_make_very_long(sp_case *c, const sp_generator_request *request) {
   if (window && sp_gen_has(&g, SP_OPT_SINK_TOKENS)) c->n_sink_tokens = 3;
   if (mask && !hide_most(&g)) return false;
   return sp_gen_finish(&g);
+}
+
+/* Calls of more than 2^8 and 2^16 rows, counted as queries or as heads of the entries of a batch: what a
+ * row costs is next to nothing. */
+bool sp_make_row_count(sp_case *c, const sp_generator_request *request) {
+  static const struct {
+    size_t n_batch, n_q, n_kv_heads, group;
+  } shapes[] = {{33, 1, 4, 2}, {8195, 1, 2, 4}, {1, 270, 1, 1}, {1, 65541, 1, 1}};
+  enum { N = sizeof shapes / sizeof *shapes };
+  sp_gen g;
+  if (!sp_gen_begin(&g, c, request, N)) return false;
+  size_t i = g.index % N, group = shapes[i].group;
+  size_t n_rows = shapes[i].n_batch * shapes[i].n_q * shapes[i].n_kv_heads * group;
+  bool softmax = c->op == SP_OP_SOFTMAX;
+  c->n_kv = sp_gen_length(&g, softmax ? 1 + g.index / N % 3 : 2);
+  if (!softmax && shapes[i].n_batch > 1 && !sp_gen_has(&g, SP_OPT_BATCH)) return false;
+  sp_gen_queries(&g, softmax ? n_rows : shapes[i].n_q);
+  if (!softmax) {
+    sp_gen_batch(&g, shapes[i].n_batch);
+    c->n_kv_heads = shapes[i].n_kv_heads;
+    c->n_heads = c->n_kv_heads * (sp_gen_has(&g, SP_OPT_GQA) ? group : 1);
+    c->d_head = c->d_value = 1 + g.index % 2;
+  }
+  return sp_gen_scores(&g, sp_gen_wanted(&g), 2.0) && sp_gen_finish(&g);
 }
 
 /* A small cache that has seen many tokens, and one that holds as many. */

@@ -29,27 +29,33 @@ bool sp_make_range(sp_case *c, const sp_generator_request *request) {
 }
 
 /* Values that make up for the weights: v[j] is near e^(D_j), so that keys far below the maximum
- * contribute as much as the others. Weights that are cut off below a floor are missed. */
+ * contribute as much as the others. Weights that are cut off below a floor are missed. Where they are
+ * the last normal numbers of binary32, all keys but one are that deep, and that one has the value 0. */
 bool sp_make_weight_floor(sp_case *c, const sp_generator_request *request) {
-  static const double depth[] = {9.0, 16.0, 22.0, 30.0, 40.0, 55.0, 65.0};
+  static const double depth[] = {9.0, 16.0, 22.0, 30.0, 40.0, 55.0, 65.0, 87.3, 80.0};
   enum { N = sizeof depth / sizeof *depth };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
   double most = depth[g.index % N];
   if (c->dtype_kv == SP_F16 && most > 10.0) most = 10.0; /* e^11 is near its largest number */
+  /* Logits that are rounded to bfloat16 would be past the last normal weights. */
+  if (c->dtype_kv == SP_BF16) most = fmin(most, 80.0);
   sp_gen_shape(&g, sp_rng_between(&g.rng, 4, 70), 1, 2, 3);
   double *x = sp_gen_wanted(&g);
   if (x == NULL) return false;
-  for (size_t j = 1; j < c->n_kv; j++) x[j] = -sp_rng_uniform(&g.rng, 0.0, most);
+  double least = most > 70.0 ? most - 1.5 : 0.0;
+  for (size_t j = 1; j < c->n_kv; j++) x[j] = -sp_rng_uniform(&g.rng, least, most);
   double *value = calloc(c->n_kv + 1, sizeof *value);
-  for (size_t j = 0; value != NULL && j < c->n_kv; j++) value[j] = sp_gen_exp(-x[j]);
+  for (size_t j = 0; value != NULL && j < c->n_kv; j++) value[j] = sp_gen_exp(fmin(-x[j], 65.0));
+  if (value != NULL && least > 0.0) value[0] = 0.0;
   bool ok = sp_gen_scores(&g, x, 0.01) && value != NULL;
   for (size_t e = 0; ok && e < c->v.count; e++) {
     size_t j = e / (c->n_kv_heads * c->d_value) % c->n_kv;
     sp_gen_set(&c->v, e, value[j] * sp_rng_uniform(&g.rng, 0.5, 1.5));
   }
   free(value);
-  return ok && sp_gen_finish(&g);
+  /* A sink logit would make the last normal numbers subnormal, which is another hazard. */
+  return ok && (least > 0.0 ? sp_gen_script(&g) : sp_gen_finish(&g));
 }
 
 /* The largest logit that binary16 holds with room for the noise; products of q and k go on. */

@@ -33,10 +33,10 @@ static void swap_elements(sp_array *array, size_t a, size_t b) {
   sp_gen_set(array, b, x);
 }
 
-/* Every d_head and d_value up to 67 and around 128, in two different orders; the last component of
+/* Every d_head and d_value up to 67, around 128 and beyond 256, in two different orders; the last component of
  * q and k decides the logits. */
 bool sp_make_dims(sp_case *c, const sp_generator_request *request) {
-  static const size_t more[] = {80, 127, 128, 129, 192, 256};
+  static const size_t more[] = {80, 127, 128, 129, 192, 256, 257, 320, 576};
   enum { N_MORE = sizeof more / sizeof *more, N = 67 + N_MORE };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;

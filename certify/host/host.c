@@ -147,9 +147,9 @@ sp_evidence sp_host_evidence(const sp_host *host) {
 
 const char *sp_incident_name(sp_incident_kind kind) {
   static const char *const names[] = {
-      "none",           "unsupported", "status",           "accepted",    "crash",
-      "timeout",        "exit",        "wrote-outside",    "wrote-input", "unwritten",
-      "wrote-declined", "fp-state",    "nondeterministic", "varies"};
+      "none",           "unsupported", "status",        "accepted",         "crash",
+      "timeout",        "exit",        "wrote-outside", "wrote-input",      "unwritten",
+      "wrote-declined", "fp-state",    "list",          "nondeterministic", "varies"};
   return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 

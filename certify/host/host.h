@@ -46,6 +46,7 @@ typedef enum sp_incident_kind {
   SP_INCIDENT_UNWRITTEN,        /* an output byte still holds both poison patterns in two runs */
   SP_INCIDENT_WROTE_DECLINED,   /* UNSUPPORTED or INVALID, yet outputs changed */
   SP_INCIDENT_FP_STATE,         /* MXCSR or x87 control word changed by load or call */
+  SP_INCIDENT_LIST,             /* a list for which there is too little room is not its beginning */
   SP_INCIDENT_NONDETERMINISTIC, /* second run differs, against SP_CLAIM_DETERMINISTIC */
   SP_INCIDENT_VARIES            /* bits depend on batch or threads, against a claim */
 } sp_incident_kind;

@@ -62,6 +62,31 @@ static void gather_list(stream *s) {
   s->n_listed += (size_t)n;
 }
 
+/* The same list once more, with room for half of it: its beginning, how long all of it is, and nothing
+ * written where there is no room. spec: EV-6 */
+static bool list_half(stream *s, size_t sequence) {
+  size_t n = s->outputs->n_visible[s->n_lists - 1];
+  const uint64_t *list = s->outputs->visible + s->n_listed - n;
+  uint64_t got;
+  char where[96];
+  sp_call call;
+  sp_call_visible(&call, n / 2);
+  sp_call_of(&call, sequence);
+  snprintf(where, sizeof where, "visible with room for %zu of %zu token(s)", n / 2, n);
+  if (!put(s, &call, where)) return false;
+  if (s->incident->kind != SP_INCIDENT_NONE) return true;
+  const sp_arena *arena = &s->host->link.arena;
+  const sp_tensor *token = &s->host->call.tensor[s->host->call.token_at];
+  sp_arena_gather(arena, &s->host->call.tensor[s->host->call.n_at], &got);
+  if (got != n)
+    sp_incident_set(s->incident, SP_INCIDENT_LIST,
+                    "%s: *n is %llu; it is how many there are, whatever the room", where,
+                    (unsigned long long)got);
+  else if (memcmp(arena->base + token->data, list, n / 2 * sizeof *list) != 0)
+    sp_incident_set(s->incident, SP_INCIDENT_LIST, "%s: not the first %zu of them", where, n / 2);
+  return true;
+}
+
 /* A truncation answers with an empty list, or with its refusal. */
 static void gather_truncation(stream *s, sp_status status) {
   if (status == SP_LOST) s->outputs->visible[s->n_listed++] = SP_LOST;
@@ -98,7 +123,10 @@ static bool step(stream *s, size_t index) {
   build_step(s, index, &call, where);
   if (!put_for(s, &call, where, &status)) return false;
   if (s->incident->kind != SP_INCIDENT_NONE) return true;
-  if (what->kind == SP_STEP_VISIBLE) gather_list(s);
+  if (what->kind == SP_STEP_VISIBLE) {
+    gather_list(s);
+    return s->incident->kind != SP_INCIDENT_NONE || list_half(s, what->sequence);
+  }
   if (what->kind == SP_STEP_TRUNCATE) gather_truncation(s, status);
   if (what->kind != SP_STEP_APPEND && what->kind != SP_STEP_ATTEND) return true;
   sp_call_gather(&s->host->call, &s->host->link.arena, s->outputs, s->n_rows);

@@ -60,6 +60,8 @@ static const char *incident_clause(sp_incident_kind kind, const char *otherwise)
     return "KC-3";
   case SP_INCIDENT_FP_STATE:
     return "KC-6";
+  case SP_INCIDENT_LIST:
+    return "EV-6";
   case SP_INCIDENT_NONDETERMINISTIC:
   case SP_INCIDENT_VARIES:
     return "NU-12";

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where inputs and mutators go: faults that once were out of their reach, since no input could say what
+ * shows them. Each is found from a bare header, and the correct kernel is not accused on the way.
+ * tests: CT-3 */
+#include <check.h>
+#include <math.h>
+
+#include "certify/museum/base.h"
+#include "tests/fuzz_finds.h"
+
+Suite *suite_fuzz_reach(void);
+
+static const sp_hooks *current;
+
+static sp_status softmax(const sp_softmax_call *call) {
+  return sp_base_softmax(current, call);
+}
+static sp_status attention(const sp_attention_call *call) {
+  return sp_base_attention(current, call);
+}
+static sp_status open_cache(sp_cache **cache, const sp_cache_config *config) {
+  return sp_base_open(current, cache, config);
+}
+
+static void scaled(sp_row *row, bool wrong) {
+  if (wrong) row->scale *= 1.5;
+}
+static void thirty_third_head(sp_row *row) {
+  scaled(row, row->h >= 32);
+}
+static void ninth_entry(sp_row *row) {
+  scaled(row, row->b >= 8);
+}
+static void pair_in_a_byte(sp_row *row) {
+  scaled(row, row->b * row->attention->n_heads + row->h >= 256);
+}
+static void long_row(sp_row *row) {
+  scaled(row, row->n_keys >= 1024);
+}
+static void head_of_80(sp_row *row) {
+  scaled(row, row->d_head == 80);
+}
+static void row_in_a_byte(sp_row *row) {
+  scaled(row, row->i > UINT8_MAX);
+}
+static double bias_of(const sp_row *row, const sp_in *in, const uint64_t at[4], bool batch) {
+  const bool bias = in == &row->attention->key_bias;
+  const uint64_t first[4] = {bias && batch ? 0 : at[0], at[1], bias && !batch ? 0 : at[2], at[3]};
+  return sp_base_load(row, in, first);
+}
+static double bias_of_the_first_entry(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
+  return bias_of(row, in, at, true);
+}
+static double bias_of_the_first_head(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
+  return bias_of(row, in, at, false);
+}
+static uint64_t four_sequences(const sp_cache *cache, uint64_t sequence) {
+  (void)cache;
+  return sequence % 4;
+}
+
+static const struct {
+  sp_op op;
+  sp_hooks hooks;
+} faults[] = {
+    {SP_OP_ATTENTION, {.prepare = thirty_third_head}},
+    {SP_OP_ATTENTION, {.prepare = ninth_entry}},
+    {SP_OP_ATTENTION, {.prepare = pair_in_a_byte}},
+    {SP_OP_ATTENTION, {.prepare = long_row}},
+    {SP_OP_SOFTMAX, {.prepare = long_row}},
+    {SP_OP_SOFTMAX, {.prepare = row_in_a_byte}},
+    {SP_OP_ATTENTION, {.prepare = head_of_80}},
+    {SP_OP_ATTENTION, {.load = bias_of_the_first_entry}},
+    {SP_OP_ATTENTION, {.load = bias_of_the_first_head}},
+    {SP_OP_CACHE, {.route = four_sequences}},
+    {SP_OP_CACHE, {.prepare = thirty_third_head}},
+};
+enum { N_FAULTS = sizeof faults / sizeof *faults, TRIES = 12000 };
+
+static bool found(sp_op op, const sp_hooks *hooks, int tries) {
+  sp_kernel kernel = *sp_museum_base_kernel();
+  sp_cache_ops cache = *kernel.cache;
+  current = hooks;
+  cache.open = open_cache;
+  kernel.softmax = softmax;
+  kernel.attention = attention;
+  kernel.cache = &cache;
+  return fuzz_mutants_find(&kernel, 1u << op, tries);
+}
+
+START_TEST(what_was_out_of_reach) {
+  ck_assert_msg(found(faults[_i].op, &faults[_i].hooks, TRIES), "fault %d", _i);
+}
+END_TEST
+
+START_TEST(nobody_is_accused_on_the_way) {
+  static const sp_hooks none;
+  ck_assert(!found((sp_op)_i, &none, 400));
+}
+END_TEST
+
+Suite *suite_fuzz_reach(void) {
+  Suite *suite = suite_create("fuzz_reach");
+  TCase *tcase = tcase_create("CT-3");
+  tcase_set_timeout(tcase, 120);
+  tcase_add_loop_test(tcase, what_was_out_of_reach, 0, N_FAULTS);
+  tcase_add_loop_test(tcase, nobody_is_accused_on_the_way, 0, SP_N_OPS);
+  suite_add_tcase(suite, tcase);
+  return suite;
+}
