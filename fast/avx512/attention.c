@@ -9,7 +9,13 @@
  * Roofline, d = 64: a row spends on 16 keys 64 multiply-adds for q·k and 64 for p·v, 32 cycles each
  * at two a cycle, and 5 cycles of the same two pipes on the exponential: 64 of 69 cycles, so what
  * dot.h and values.h reach is what decides. A tile of 256 keys (64 KiB of binary32, half of that in
- * 16 bits) comes from the second-level cache or from memory once for all rows. */
+ * 16 bits) comes from the second-level cache or from memory once for all rows.
+ *
+ * What keeps a row from that roof: packing, whose shuffles and stores get in the way of multiply-
+ * adds; what is not multiply-adds at all, the maximum, the exponentials and their sums, which stand
+ * between the two loops, since every weight waits for the row's maximum; a query's own start and
+ * end (spreading q, the sink logit in binary64, the outputs), which 128 keys do not make small. The
+ * shares of the time, and the command that shows them, are in certify/bench/results. */
 #include "fast/avx512/dot.h"
 #include "fast/avx512/exp.h"
 #include "fast/avx512/group.h"
