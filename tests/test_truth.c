@@ -167,6 +167,31 @@ START_TEST(outside_the_domain) {
 }
 END_TEST
 
+/* A sink logit that binary16 cannot hold is beyond a class of binary16 arithmetic, and only of it;
+ * infinite ones are the limits of AL-4 under every class. tests: NU-4, AL-4 */
+START_TEST(sink_logits_outside_the_domain) {
+  static const struct {
+    const char *cls;
+    double sink_logit;
+    bool outside;
+  } probes[] = {{"w-deep:u=f16", 0x1p14, false},     {"w-deep:u=f16", 0x1p15, true},
+                {"w-deep:logit=f16", -0x1p15, true}, {"w-deep:u=f16", -INFINITY, false},
+                {"w-deep:u=f16", INFINITY, false},   {"w-deep:u=bf16", 0x1p15, false},
+                {"w-deep", 0x1p101, false}};
+  for (size_t i = 0; i < sizeof probes / sizeof probes[0]; i++) {
+    sp_case c;
+    sp_truth t;
+    sim_softmax_case(&c, SIM_BELLS, 1, 5, SP_F32, true, 1);
+    sim_put(&c.sink_logit, 0, probes[i].sink_logit);
+    sim_truth(&t, &c, probes[i].cls);
+    ck_assert_msg(t.n_outside == probes[i].outside, "probe %zu", i);
+    ck_assert_msg((t.lse_total[0].kind == SP_ACCEPT_ANY) == probes[i].outside, "probe %zu", i);
+    sp_truth_clear(&t);
+    sp_case_clear(&c);
+  }
+}
+END_TEST
+
 /* For a kernel that offers everything, no generated case is refused, accepts nothing, or stays
  * open; inner sets lie inside outer ones. tests: CT-1, CT-3 */
 START_TEST(every_generated_case) {
@@ -246,6 +271,7 @@ Suite *suite_truth(void) {
   add(suite, "SM-5", invalid_rows, N_CLASSES);
   add(suite, "SM-6", values_that_are_not_finite, N_CLASSES);
   add(suite, "NU-4", outside_the_domain, 1);
+  add(suite, "NU-4", sink_logits_outside_the_domain, 1);
   add(suite, "CT-3", every_generated_case, 1);
   add(suite, "KC-6", environment, 1);
   return suite;

@@ -114,10 +114,13 @@ __attribute__((noinline)) static void inputs_up(sp_bound *bound, const sp_class 
     values = fmax(values, sum_values(bound, in, j));
   }
   double most = limit(cls);
+  /* Only a format that cannot hold it makes a sink logit too large: s - m is taken as it is. */
+  bool high = most < 0x1p100 && isfinite(in->sink_logit) && fabs(in->sink_logit) > most;
   /* A softcap that flushing turns into 0 asks for another function. */
   bool vanishing = cls->flush_inputs && in->softcap != 0 && in->softcap < 0x1p-126;
   bool far = in->rope.dims > 0 && in->rope.reach >= (uint64_t)1 << 53;
-  bound->outside = far || !(fabs(in->scale) <= most && sums <= most && values <= most) || vanishing;
+  bound->outside =
+      far || high || !(fabs(in->scale) <= most && sums <= most && values <= most) || vanishing;
   (void)frexp(fmax(sums, 1), &bound->exponent);
 }
 

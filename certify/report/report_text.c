@@ -168,6 +168,18 @@ static void print_findings(FILE *stream, const sp_report *report, const paint *p
             stories - told);
 }
 
+/* By name: a certificate says what its class cannot see. */
+static void print_hidden(FILE *stream, const sp_report *report) {
+  size_t count;
+  const sp_fault *faults = sp_faults(&count);
+  if (!report->n_hidden) return;
+  fprintf(stream, "        %zu more show in these cases, but class %s accepts what they do:\n",
+          report->n_hidden, report->cls.text);
+  for (size_t i = 0; i < count; i++)
+    if (report->tally->faults[i].hidden)
+      fprintf(stream, "        hidden by the class: %s (%s)\n", faults[i].name, faults[i].summary);
+}
+
 /* Who survived matters when it decides the verdict; otherwise a count says enough. */
 static void print_power(FILE *stream, const sp_report *report) {
   size_t count;
@@ -178,6 +190,7 @@ static void print_power(FILE *stream, const sp_report *report) {
   if (report->n_left_out)
     fprintf(stream, "        %zu more show only in cases that the profile leaves out\n",
             report->n_left_out);
+  print_hidden(stream, report);
   if (report->kernel.options & SP_OPT_SINK_LOGIT)
     fprintf(stream, "        the sink logit is large enough to be noticed in %" PRIu64 " cases\n",
             report->n_sink_visible);

@@ -107,7 +107,23 @@ static void await(const sp_report *report, sp_tally *parts, const pid_t *pids, u
   }
 }
 
-static bool run_shards(sp_report *report, unsigned n_shards) {
+typedef enum purpose { JUDGE, FIND_HIDDEN } purpose;
+
+static void merge_hidden(sp_tally *whole, const sp_tally *part) {
+  for (size_t i = 0; i < SP_MAX_FAULTS; i++) whole->faults[i].hidden |= part->faults[i].hidden;
+  if (part->tool_error[0] && !whole->tool_error[0])
+    memcpy(whole->tool_error, part->tool_error, sizeof whole->tool_error);
+}
+
+static void run_shard(const sp_report *report, purpose now, unsigned first, unsigned n_shards,
+                      sp_tally *part) {
+  if (now == JUDGE)
+    sp_shard_run(&report->config, &report->kernel, &report->cls, first, n_shards, part);
+  else
+    sp_shard_hidden(&report->config, &report->kernel, &report->cls, first, n_shards, part);
+}
+
+static bool run_shards(sp_report *report, purpose now, unsigned n_shards) {
   sp_tally *parts = shared_tallies(n_shards);
   pid_t pids[MAX_SHARDS];
   if (!parts) return false;
@@ -115,17 +131,40 @@ static bool run_shards(sp_report *report, unsigned n_shards) {
   unsigned started = 0;
   for (; started < n_shards; started++) {
     memcpy(&parts[started], report->tally, sizeof *parts);
+    if (started > 0) parts[started].done = 0; /* what an earlier pass did counts once */
     pids[started] = fork();
     if (pids[started] < 0) break;
     if (pids[started] > 0) continue;
-    sp_shard_run(&report->config, &report->kernel, &report->cls, started, n_shards,
-                 &parts[started]);
+    run_shard(report, now, started, n_shards, &parts[started]);
     _exit(0);
   }
   await(report, parts, pids, started);
-  for (unsigned i = 0; i < started; i++) sp_tally_merge(report->tally, &parts[i]);
+  for (unsigned i = 0; i < started; i++)
+    (now == JUDGE ? sp_tally_merge : merge_hidden)(report->tally, &parts[i]);
   munmap(parts, n_shards * sizeof *parts);
   return started == n_shards;
+}
+
+static bool any_survivor(const sp_tally *tally) {
+  for (size_t i = 0; i < SP_MAX_FAULTS; i++)
+    if (tally->faults[i].applicable && !tally->faults[i].killed && !tally->faults[i].left_out)
+      return true;
+  return false;
+}
+
+/* Takes out of the account what the profile leaves out, and what the class hides. */
+static void count_faults(sp_report *report) {
+  sp_faults(&report->n_faults);
+  for (size_t i = 0; i < report->n_faults; i++) {
+    sp_fault_result *fault = &report->tally->faults[i];
+    bool alive = fault->applicable && !fault->killed;
+    fault->hidden &= alive && !fault->left_out;
+    report->n_left_out += alive && fault->left_out;
+    report->n_hidden += fault->hidden;
+    fault->applicable &= !(alive && (fault->left_out || fault->hidden));
+    report->n_applicable += fault->applicable;
+    report->n_killed += fault->applicable && fault->killed;
+  }
 }
 
 static void conclude(sp_report *report) {
@@ -140,18 +179,9 @@ static void conclude(sp_report *report) {
     skipped += group->n_skipped;
     report->n_sink_visible += group->n_sink_visible;
   }
-  sp_faults(&report->n_faults);
-  for (size_t i = 0; i < report->n_faults; i++) {
-    sp_fault_result *fault = &report->tally->faults[i];
-    bool beyond = fault->applicable && !fault->killed && fault->left_out;
-    report->n_left_out += beyond;
-    fault->applicable &= !beyond;
-    report->n_applicable += tally->faults[i].applicable;
-    report->n_killed += tally->faults[i].applicable && tally->faults[i].killed;
-  }
+  count_faults(report);
   bool sink_unseen = (report->kernel.options & SP_OPT_SINK_LOGIT) && !report->n_sink_visible;
-  report->mistrusted =
-      report->n_killed < report->n_applicable || report->n_applicable == 0 || sink_unseen;
+  report->mistrusted = !sp_power_suffices(report) || sink_unseen;
   report->path_ran = !report->config.require_path;
   for (size_t i = 0; i < SP_MAX_PATHS && !report->path_ran; i++)
     report->path_ran =
@@ -190,12 +220,16 @@ bool sp_run(const sp_run_config *config, sp_report *report, sp_exit *status, cha
   size_t n_faults;
   const sp_fault *faults = sp_faults(&n_faults);
   for (size_t i = 0; i < n_faults && i < SP_MAX_FAULTS; i++)
-    report->tally->faults[i].applicable = sp_fault_applicable(
-        &faults[i], &report->kernel, &report->cls, report->tally, config->level);
+    report->tally->faults[i].applicable =
+        sp_fault_applicable(&faults[i], &report->kernel, report->tally, config->level);
   long processors = sysconf(_SC_NPROCESSORS_ONLN);
   unsigned n_shards =
       config->n_shards ? config->n_shards : (unsigned)(processors > 0 ? processors : 1);
-  if (!run_shards(report, n_shards < MAX_SHARDS ? n_shards : MAX_SHARDS)) goto no_memory;
+  if (n_shards > MAX_SHARDS) n_shards = MAX_SHARDS;
+  if (!run_shards(report, JUDGE, n_shards)) goto no_memory;
+  if (!report->tally->tool_error[0] && any_survivor(report->tally) &&
+      !run_shards(report, FIND_HIDDEN, n_shards))
+    goto no_memory;
   conclude(report);
   return true;
 no_memory:

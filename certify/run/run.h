@@ -91,6 +91,7 @@ enum {
 typedef struct sp_fault_result {
   bool applicable, killed;
   bool left_out;  /* shows in a case that the profile leaves out (CT-12) */
+  bool hidden;    /* survived, and shows in these cases under the museum's own class (CT-5) */
   uint32_t group; /* the first case, in report order, that kills it */
   uint64_t index;
   uint64_t kills[SP_MAX_GROUPS]; /* with every_fault: cases of each group that kill it … */
@@ -125,6 +126,7 @@ typedef struct sp_report {
   sp_tally *tally;
   bool partial; /* --op, --generator or --clause left groups out */
   size_t n_faults, n_applicable, n_killed;
+  size_t n_hidden;         /* faults that the claimed class accepts (CT-5) */
   size_t n_left_out;       /* faults that show only in what the profile leaves out */
   uint64_t n_sink_visible; /* scored cases that are evidence about the sink logit (CT-6) */
   bool mistrusted, path_ran;
@@ -146,6 +148,10 @@ void sp_plan(const sp_run_config *config, const sp_kernel *kernel, sp_tally *tal
 void sp_shard_run(const sp_run_config *config, const sp_kernel *kernel, const sp_class *cls,
                   unsigned first, unsigned n_shards, sp_tally *tally);
 
+/* certify/run/hidden.c: which survivors the claimed class hides; tally holds the merged results. */
+void sp_shard_hidden(const sp_run_config *config, const sp_kernel *kernel, const sp_class *cls,
+                     unsigned first, unsigned n_shards, sp_tally *tally);
+
 /* certify/run/ask.c: put the questions of identify to the subject, and record where its answer is
  * not the profile's. False with a sentence for the host's own faults. */
 bool sp_ask_conventions(const sp_run_config *config, sp_host *subject, sp_group *group,
@@ -154,9 +160,12 @@ bool sp_ask_conventions(const sp_run_config *config, sp_host *subject, sp_group 
 /* certify/run/merge.c: fold a shard into the whole; order of calls does not matter. */
 void sp_tally_merge(sp_tally *whole, const sp_tally *part);
 
-/* certify/run/power.c: this fault can be expected to show with this kernel's options and class. */
-bool sp_fault_applicable(const sp_fault *fault, const sp_kernel *kernel, const sp_class *cls,
-                         const sp_tally *plan, sp_level level);
+/* certify/run/power.c: this fault can be expected to show with this kernel's options. */
+bool sp_fault_applicable(const sp_fault *fault, const sp_kernel *kernel, const sp_tally *plan,
+                         sp_level level);
+
+/* certify/run/power.c: the run noticed every fault that it owes, and more than its class hides. */
+bool sp_power_suffices(const sp_report *report);
 
 /* The request for case `index` of a group; also what a replay line prints. */
 void sp_group_request(const sp_group *group, const sp_kernel *kernel, uint64_t seed, uint64_t index,

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why a fault survived: because the class that the subject claims accepts what it does, or because
+ * no case shows it. The second makes a run worthless, the first says how little the class promises.
+ * They are told apart by the same cases under the class that the museum's correct kernel meets: a
+ * fault that fails there is hidden by the subject's class. A kernel that computes nothing is wrong
+ * under every class worth a verdict, so no class may hide one. spec: CT-5 */
+#include <stdio.h>
+
+#include "certify/profile/translate.h"
+#include "certify/run/run.h"
+
+typedef struct search {
+  const sp_run_config *config;
+  const sp_kernel *kernel;
+  const sp_class *cls; /* the subject's */
+  sp_class reference;
+  sp_tally *tally;
+  sp_host *museum;
+  const sp_fault *faults;
+  size_t n_faults;
+} search;
+
+static bool survived(const search *s, size_t i) {
+  const sp_fault_result *result = &s->tally->faults[i];
+  return result->applicable && !result->killed && !result->left_out && !result->hidden &&
+         s->faults[i].family != '0';
+}
+
+static bool concerns(const search *s, size_t i, const sp_case *c) {
+  return survived(s, i) && (s->faults[i].ops >> c->op & 1u) &&
+         !(s->faults[i].needs & ~sp_case_options(c));
+}
+
+static bool tool_fault(search *s, const char *what, const char *why) {
+  if (!s->tally->tool_error[0])
+    snprintf(s->tally->tool_error, sizeof s->tally->tool_error, "%s: %s", what, why);
+  return false;
+}
+
+static bool run_survivors(search *s, const sp_case *c, const sp_truth *truth, sp_outputs *outputs) {
+  for (size_t i = 0; i < s->n_faults; i++) {
+    sp_incident incident = {0};
+    sp_judgement judgement;
+    char path[32] = "";
+    if (!concerns(s, i, c)) continue;
+    if (!sp_host_run(s->museum, i, c, true, outputs, &incident, path))
+      return tool_fault(s, "host of the museum", incident.text);
+    if (incident.kind != SP_INCIDENT_NONE) continue;
+    sp_judge(truth, outputs, &judgement);
+    s->tally->faults[i].hidden = judgement.verdict == SP_FAIL;
+  }
+  return true;
+}
+
+static bool search_case(search *s, const sp_case *c) {
+  enum { MAX_PRECISION = 4096 };
+  sp_truth truth = {0};
+  sp_outputs outputs = {0};
+  char why[240] = "";
+  bool ok = sp_truth_init(&truth, c, &s->reference, MAX_PRECISION, why, sizeof why);
+  if (!ok) tool_fault(s, "oracle", why);
+  if (ok && !sp_outputs_init(&outputs, c)) ok = tool_fault(s, "outputs", "out of memory");
+  ok = ok && run_survivors(s, c, &truth, &outputs);
+  sp_outputs_clear(&outputs);
+  sp_truth_clear(&truth);
+  return ok;
+}
+
+/* Only cases that are put to the subject count. */
+static bool visit(search *s, const sp_case *c) {
+  bool wanted = false;
+  sp_translation t;
+  const char *left_out;
+  for (size_t i = 0; i < s->n_faults && !wanted; i++) wanted = concerns(s, i, c);
+  if (!wanted || !sp_case_offered(c, s->kernel)) return true;
+  if (sp_class_unbounded(s->cls, c->n_kv + 1)) return true;
+  if (!sp_translate(&t, s->config->profile, c, &left_out))
+    return left_out != NULL || tool_fault(s, "profile", "out of memory");
+  sp_translation_clear(&t);
+  return search_case(s, c);
+}
+
+static bool visit_group(search *s, const sp_group *group, unsigned first, unsigned n_shards) {
+  for (uint64_t index = first; index < group->n_cases; index += n_shards) {
+    sp_generator_request request;
+    sp_case c;
+    sp_group_request(group, s->kernel, s->config->seed, index, &request);
+    if (!sp_case_make(&c, &request)) continue;
+    bool ok = visit(s, &c);
+    sp_case_clear(&c);
+    if (!ok) return false;
+  }
+  return true;
+}
+
+void sp_shard_hidden(const sp_run_config *config, const sp_kernel *kernel, const sp_class *cls,
+                     unsigned first, unsigned n_shards, sp_tally *tally) {
+  search s = {.config = config, .kernel = kernel, .cls = cls, .tally = tally};
+  sp_host_config museum = {.entry = sp_museum_kernel};
+  char why[240] = "";
+  s.faults = sp_faults(&s.n_faults);
+  const char *reference = sp_museum_base_kernel()->accuracy_class;
+  bool ok = sp_class_parse(reference, &s.reference, why, sizeof why) ||
+            tool_fault(&s, "class of the museum", why);
+  s.museum = ok ? sp_host_open(&museum, why, sizeof why) : NULL;
+  ok = ok && (s.museum || tool_fault(&s, "host", why));
+  for (size_t g = 0; ok && g < tally->n_groups; g++)
+    if (tally->groups[g].generator) ok = visit_group(&s, &tally->groups[g], first, n_shards);
+  if (s.museum) sp_host_close(s.museum);
+}
