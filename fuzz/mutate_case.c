@@ -224,15 +224,24 @@ static void choose_stretch(const mutation *m, size_t *first, size_t *n) {
   if (sp_rng_one_in(m->rng, 4)) *first = n_kv - *n;
 }
 
-static bool mask_stretch(const mutation *m) {
+static void mask_in_row(const mutation *m, size_t row) {
   size_t first, n;
   sp_case *c = m->c;
-  if (!have_bias(m)) return false;
   choose_stretch(m, &first, &n);
-  size_t row = below(m, n_bias_rows(c));
   double x = sp_rng_one_in(m->rng, 6) ? 0 : -INFINITY;
   for (size_t j = first; j < first + n; j++)
     sp_ref_store(SP_F32, c->key_bias.bits, row * c->n_kv + j, x);
+}
+
+/* In one row, or in each another. */
+static bool mask_stretch(const mutation *m) {
+  if (!have_bias(m)) return false;
+  size_t n_rows = n_bias_rows(m->c);
+  if (!sp_rng_one_in(m->rng, 3)) {
+    mask_in_row(m, below(m, n_rows));
+    return true;
+  }
+  for (size_t row = 0; row < n_rows; row++) mask_in_row(m, row);
   return true;
 }
 

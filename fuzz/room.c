@@ -160,6 +160,20 @@ static void check_status(const sp_fuzz_run *r, sp_status status) {
                    (int)status);
 }
 
+/* The list of before, with room for half of it. spec: EV-6 */
+static void check_half(sp_fuzz_run *r, const sp_call *call) {
+  const sp_tensor *token = &call->tensor[call->token_at];
+  const uint64_t *list = r->outputs->visible + r->n_listed - r->n_whole;
+  uint64_t n = 0;
+  sp_arena_gather(&r->room->arena, &call->tensor[call->n_at], &n);
+  if (n != r->n_whole)
+    sp_fuzz_accuse(r->incident, SP_INCIDENT_LIST, "visible with room for %zu of %zu: *n is %llu",
+                   token->length, r->n_whole, (unsigned long long)n);
+  else if (memcmp(r->room->arena.base + token->data, list, token->length * sizeof *list) != 0)
+    sp_fuzz_accuse(r->incident, SP_INCIDENT_LIST, "visible with room for %zu: not the first of %zu",
+                   token->length, r->n_whole);
+}
+
 static void gather_list(sp_fuzz_run *r, const sp_call *call) {
   const sp_tensor *token = &call->tensor[call->token_at];
   uint64_t n = 0;
@@ -180,7 +194,7 @@ static void gather_truncation(sp_fuzz_run *r, sp_status status) {
 static void gather(sp_fuzz_run *r, const sp_call *call, size_t n_rows) {
   if (is_prepare(call) || call->kind == SP_CALL_RELEASE) return;
   if (call->kind == SP_CALL_VISIBLE) {
-    gather_list(r, call);
+    (r->n_whole > 0 ? check_half : gather_list)(r, call);
     return;
   }
   sp_call_gather(call, &r->room->arena, r->outputs, r->n_rows);

@@ -19,7 +19,15 @@ static bool put_step(sp_fuzz_run *r, size_t index) {
     sp_call_visible(&call, r->n_tokens + 1);
   }
   sp_call_of(&call, step->sequence);
-  return sp_fuzz_put(r, &call, n_rows);
+  if (!sp_fuzz_put(r, &call, n_rows)) return false;
+  if (step->kind != SP_STEP_VISIBLE || r->incident->kind != SP_INCIDENT_NONE) return true;
+  r->n_whole = r->outputs->n_visible[r->n_lists - 1];
+  if (r->n_whole == 0) return true;
+  sp_call_visible(&call, r->n_whole / 2);
+  sp_call_of(&call, step->sequence);
+  bool ok = sp_fuzz_put(r, &call, 0);
+  r->n_whole = 0;
+  return ok;
 }
 
 static bool put_stream(sp_fuzz_run *r) {

@@ -18,6 +18,7 @@ typedef struct sp_fuzz_run {
   sp_cache *cache;
   sp_prepared *plan;
   size_t n_tokens, n_rows, n_lists, n_listed;
+  size_t n_whole; /* so long is the list that is asked again with half the room; 0: none is */
 } sp_fuzz_run;
 
 /* The first thing that went wrong is the one that is told. */

@@ -54,6 +54,16 @@ static double bias_of_the_first_entry(const sp_row *row, const sp_in *in, const 
 static double bias_of_the_first_head(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
   return bias_of(row, in, at, false);
 }
+/* What is hidden from the first head is hidden from all that have a mask. */
+static bool hidden_from_the_first_head(const sp_row *row, uint64_t j) {
+  const sp_in *bias = &row->attention->key_bias;
+  bool own = false;
+  if (!sp_base_visible(row, j)) return false;
+  if (!bias->data || row->attention->n_q > 1 || sp_row_is_pair(row, j)) return true;
+  for (uint64_t k = 0; k < row->n_kv; k++)
+    own = own || !(sp_row_load(row, bias, row->b, row->i, row->h, k) > -INFINITY);
+  return !own || sp_row_load(row, bias, row->b, row->i, 0, j) > -INFINITY;
+}
 static uint64_t four_sequences(const sp_cache *cache, uint64_t sequence) {
   (void)cache;
   return sequence % 4;
@@ -72,6 +82,7 @@ static const struct {
     {SP_OP_ATTENTION, {.prepare = head_of_80}},
     {SP_OP_ATTENTION, {.load = bias_of_the_first_entry}},
     {SP_OP_ATTENTION, {.load = bias_of_the_first_head}},
+    {SP_OP_ATTENTION, {.visible = hidden_from_the_first_head}},
     {SP_OP_CACHE, {.route = four_sequences}},
     {SP_OP_CACHE, {.prepare = thirty_third_head}},
 };
@@ -93,6 +104,24 @@ START_TEST(what_was_out_of_reach) {
 }
 END_TEST
 
+/* Says how many it wrote, not how many there are. */
+static sp_status modest_list(sp_cache *cache, uint64_t sequence, uint64_t *token, uint64_t capacity,
+                             uint64_t *n) {
+  sp_status status = sp_base_list(cache, sequence, token, capacity, n);
+  if (*n > capacity) *n = capacity;
+  return status;
+}
+
+/* Half of the room is offered too. tests: EV-6 */
+START_TEST(lists_with_too_little_room) {
+  sp_kernel kernel = *sp_museum_base_kernel();
+  sp_cache_ops cache = *kernel.cache;
+  cache.visible = modest_list;
+  kernel.cache = &cache;
+  ck_assert(fuzz_mutants_find(&kernel, 1u << SP_OP_CACHE, 2000));
+}
+END_TEST
+
 START_TEST(nobody_is_accused_on_the_way) {
   static const sp_hooks none;
   ck_assert(!found((sp_op)_i, &none, 400));
@@ -104,6 +133,7 @@ Suite *suite_fuzz_reach(void) {
   TCase *tcase = tcase_create("CT-3");
   tcase_set_timeout(tcase, 120);
   tcase_add_loop_test(tcase, what_was_out_of_reach, 0, N_FAULTS);
+  tcase_add_test(tcase, lists_with_too_little_room);
   tcase_add_loop_test(tcase, nobody_is_accused_on_the_way, 0, SP_N_OPS);
   suite_add_tcase(suite, tcase);
   return suite;

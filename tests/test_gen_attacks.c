@@ -66,6 +66,12 @@ static void five_threads(sp_row *row) {
 static void pair_in_a_byte(sp_row *row) {
   scaled(row, row->attention && row->b * row->attention->n_heads + row->h >= 256);
 }
+/* Decode of a batch: the last page is forgotten when it is full. */
+static bool full_page_forgotten(const sp_row *row, uint64_t j) {
+  bool decode = row->attention->n_q == 1 && row->b > 0 && !sp_row_is_pair(row, j);
+  bool full = row->n_kv >= 32 && row->n_kv % 16 == 0;
+  return sp_base_visible(row, j) && !(decode && full && j + 16 >= row->n_kv);
+}
 static void row_in_16_bits(sp_row *row) {
   scaled(row, row->i > UINT16_MAX);
 }
@@ -161,6 +167,7 @@ static const struct {
     {"early-weights", SP_OP_ATTENTION, {.rescale = rescale_has_a_floor}},
     {"weight-floor", SP_OP_ATTENTION, {.exponential = last_normals_flushed}},
     {"many", SP_OP_ATTENTION, {.prepare = sixteen_slopes}},
+    {"batch", SP_OP_ATTENTION, {.visible = full_page_forgotten}},
     {"row-count", SP_OP_ATTENTION, {.prepare = pair_in_a_byte}},
     {"row-count", SP_OP_ATTENTION, {.prepare = row_in_16_bits}},
     {"row-count", SP_OP_SOFTMAX, {.prepare = row_in_16_bits}},

@@ -114,7 +114,7 @@ static const sp_generator table[] = {
      "AT-7", A | C, SP_OPT_GQA, {5, 26, 260}, sp_make_gqa},
     {"batch",
      "A batch entry reads the tensors of another.",
-     "AT-8", A, SP_OPT_BATCH, {2, 8, 80}, sp_make_batch},
+     "AT-8", A, SP_OPT_BATCH, {2, 16, 160}, sp_make_batch},
     {"prefill-decode",
      "The same row comes out differently in prefill and in decode.",
      "AT-8", A, SP_OPT_PREFILL, {4, 32, 320}, sp_make_prefill_decode},

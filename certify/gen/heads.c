@@ -34,13 +34,15 @@ bool sp_make_gqa(sp_case *c, const sp_generator_request *request) {
   return sp_gen_finish(&g);
 }
 
+/* Decode and prefill, over keys that fill pages of 16 or do not. */
 bool sp_make_batch(sp_case *c, const sp_generator_request *request) {
   static const size_t n_batch[] = {3, 2, 5, 7};
-  enum { N = 4 };
+  static const size_t length[] = {48, 7, 16, 33, 64, 1, 32, 17};
+  enum { N = 8 };
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
-  sp_gen_shape(&g, sp_rng_between(&g.rng, 1, 20), 3, 3, 6);
-  sp_gen_batch(&g, n_batch[g.index % N]);
+  sp_gen_shape(&g, length[g.index % N], sp_gen_turn(&g, N) % 2 == 0 ? 1 : 3, 3, 6);
+  sp_gen_batch(&g, n_batch[g.index % 4]);
   if (!sp_gen_scores(&g, sp_gen_wanted(&g), 1.5)) return false;
   size_t per_entry = c->v.count / c->n_batch;
   for (size_t e = 0; e < c->v.count; e++)
