@@ -24,8 +24,23 @@ static const sp_kernel *plain_rows(uint32_t host_abi_major, uint32_t index) {
   return &kernel;
 }
 
-static void run(sp_report *report, const char *cls, const char *generator) {
-  const sp_run_config config = {.entry = plain_rows,
+/* The same, but it answers rows of one key only, and every kernel is right about most of those. */
+static sp_status single_keys(const sp_softmax_call *call) {
+  return call->n == 1 ? sp_museum_base_kernel()->softmax(call) : SP_UNSUPPORTED;
+}
+static const sp_kernel *mostly_declines(uint32_t host_abi_major, uint32_t index) {
+  static sp_kernel kernel;
+  const sp_kernel *rows = plain_rows(host_abi_major, index);
+  if (rows == NULL) return NULL;
+  kernel = *rows;
+  kernel.softmax = single_keys;
+  kernel.prepare = NULL;
+  return &kernel;
+}
+
+static void run_kernel(sp_report *report, sp_kernel_entry entry, const char *cls,
+                       const char *generator) {
+  const sp_run_config config = {.entry = entry,
                                 .class_text = cls,
                                 .generator = generator,
                                 .level = SP_LEVEL_SMOKE,
@@ -35,6 +50,10 @@ static void run(sp_report *report, const char *cls, const char *generator) {
   char error[240] = "";
   ck_assert_msg(sp_run(&config, report, &status, error, sizeof error), "%s", error);
   ck_assert_msg(!report->tally->tool_error[0], "%s", report->tally->tool_error);
+}
+
+static void run(sp_report *report, const char *cls, const char *generator) {
+  run_kernel(report, plain_rows, cls, generator);
 }
 
 static bool is_hidden(const sp_report *report, const char *name) {
@@ -90,10 +109,22 @@ START_TEST(a_fault_that_no_case_shows_is_not_hidden) {
 }
 END_TEST
 
+/* What is seen in cases that the subject declined is no evidence about it, in any class. */
+START_TEST(declined_cases_show_nothing) {
+  sp_report report;
+  run_kernel(&report, mostly_declines, NULL, NULL);
+  ck_assert_uint_eq(report.n_hidden, 0);
+  ck_assert_str_eq(report.verdict, "MISTRUSTED");
+  ck_assert_uint_gt(report.n_declined, report.n_killed);
+  sp_report_clear(&report);
+}
+END_TEST
+
 /* Asked about every fault as if all had survived: those that the cases show would be hidden by the
  * class, but a kernel that computes nothing is not, whatever the class. */
 START_TEST(null_kernels_are_never_hidden) {
-  const sp_run_config config = {.generator = "known-answer", .level = SP_LEVEL_SMOKE, .seed = 1};
+  const sp_run_config config = {
+      .entry = plain_rows, .generator = "known-answer", .level = SP_LEVEL_SMOKE, .seed = 1};
   const sp_kernel *kernel = plain_rows(SP_ABI_MAJOR, 0);
   sp_class cls;
   char why[240] = "";
@@ -118,14 +149,16 @@ END_TEST
 
 START_TEST(a_class_that_hides_as_much_as_is_noticed_is_not_trusted) {
   static const struct {
-    size_t killed, applicable, hidden;
+    size_t killed, applicable, hidden, declined;
     bool suffices;
-  } probes[] = {{36, 36, 5, true},   {36, 36, 35, true}, {36, 36, 36, false},
-                {36, 36, 40, false}, {35, 36, 0, false}, {0, 0, 0, false}};
+  } probes[] = {{36, 36, 5, 0, true},   {36, 36, 35, 0, true},  {36, 36, 36, 0, false},
+                {36, 36, 40, 0, false}, {35, 36, 0, 0, false},  {0, 0, 0, 0, false},
+                {36, 36, 0, 35, true},  {36, 36, 10, 26, false}};
   for (size_t i = 0; i < sizeof probes / sizeof probes[0]; i++) {
     const sp_report report = {.n_killed = probes[i].killed,
                               .n_applicable = probes[i].applicable,
-                              .n_hidden = probes[i].hidden};
+                              .n_hidden = probes[i].hidden,
+                              .n_declined = probes[i].declined};
     ck_assert_msg(sp_power_suffices(&report) == probes[i].suffices, "probe %zu", i);
   }
 }
@@ -137,6 +170,7 @@ Suite *suite_hidden(void) {
   tcase_set_timeout(tcase, 60);
   tcase_add_test(tcase, hidden_faults_are_named);
   tcase_add_test(tcase, a_fault_that_no_case_shows_is_not_hidden);
+  tcase_add_test(tcase, declined_cases_show_nothing);
   tcase_add_test(tcase, null_kernels_are_never_hidden);
   tcase_add_test(tcase, a_class_that_hides_as_much_as_is_noticed_is_not_trusted);
   suite_add_tcase(suite, tcase);

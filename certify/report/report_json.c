@@ -118,6 +118,7 @@ static cJSON *report_json(const sp_report *report) {
   add_count(power, "applicable", report->n_applicable);
   add_count(power, "rejected", report->n_killed);
   add_count(power, "hidden_by_class", report->n_hidden);
+  add_count(power, "only_in_declined", report->n_declined);
   add_count(power, "beyond_profile", report->n_left_out);
   add_count(power, "cases_with_visible_sink_logit", report->n_sink_visible);
   cJSON *faults = cJSON_AddArrayToObject(power, "faults");
@@ -130,6 +131,10 @@ static cJSON *report_json(const sp_report *report) {
   for (size_t i = 0; i < count; i++)
     if (report->tally->faults[i].hidden)
       cJSON_AddItemToArray(hidden, fault_json(report, i, &museum[i]));
+  cJSON *declined = cJSON_AddArrayToObject(power, "declined");
+  for (size_t i = 0; i < count; i++)
+    if (report->tally->faults[i].declined)
+      cJSON_AddItemToArray(declined, fault_json(report, i, &museum[i]));
   cJSON_AddStringToObject(json, "tool_error", report->tally->tool_error);
   return json;
 }

@@ -180,6 +180,17 @@ static void print_hidden(FILE *stream, const sp_report *report) {
       fprintf(stream, "        hidden by the class: %s (%s)\n", faults[i].name, faults[i].summary);
 }
 
+static void print_declined(FILE *stream, const sp_report *report) {
+  size_t count;
+  const sp_fault *faults = sp_faults(&count);
+  if (!report->n_declined) return;
+  fprintf(stream, "        %zu more show only in cases that the kernel declined:\n",
+          report->n_declined);
+  for (size_t i = 0; i < count; i++)
+    if (report->tally->faults[i].declined)
+      fprintf(stream, "        not looked for: %s (%s)\n", faults[i].name, faults[i].summary);
+}
+
 /* Who survived matters when it decides the verdict; otherwise a count says enough. */
 static void print_power(FILE *stream, const sp_report *report) {
   size_t count;
@@ -190,6 +201,7 @@ static void print_power(FILE *stream, const sp_report *report) {
   if (report->n_left_out)
     fprintf(stream, "        %zu more show only in cases that the profile leaves out\n",
             report->n_left_out);
+  print_declined(stream, report);
   print_hidden(stream, report);
   if (report->kernel.options & SP_OPT_SINK_LOGIT)
     fprintf(stream, "        the sink logit is large enough to be noticed in %" PRIu64 " cases\n",

@@ -15,7 +15,7 @@ typedef struct search {
   const sp_class *cls; /* the subject's */
   sp_class reference;
   sp_tally *tally;
-  sp_host *museum;
+  sp_host *subject, *museum;
   const sp_fault *faults;
   size_t n_faults;
 } search;
@@ -66,9 +66,23 @@ static bool search_case(search *s, const sp_case *c) {
   return ok;
 }
 
-/* Only cases that are put to the subject count. */
+/* Not UNSUPPORTED. */
+static bool answers(search *s, const sp_translation *t, bool *yes) {
+  sp_outputs outputs = {0};
+  sp_incident incident = {0};
+  char path[32] = "";
+  bool ok = sp_outputs_init(&outputs, &t->put) || tool_fault(s, "outputs", "out of memory");
+  ok = ok &&
+       (sp_host_run(s->subject, s->config->kernel, &t->put, false, &outputs, &incident, path) ||
+        tool_fault(s, "host", incident.text));
+  *yes = incident.kind != SP_INCIDENT_UNSUPPORTED;
+  sp_outputs_clear(&outputs);
+  return ok;
+}
+
+/* Only cases that the subject answers count. */
 static bool visit(search *s, const sp_case *c) {
-  bool wanted = false;
+  bool wanted = false, answered = false;
   sp_translation t;
   const char *left_out;
   for (size_t i = 0; i < s->n_faults && !wanted; i++) wanted = concerns(s, i, c);
@@ -76,8 +90,9 @@ static bool visit(search *s, const sp_case *c) {
   if (sp_class_unbounded(s->cls, c->n_kv + 1)) return true;
   if (!sp_translate(&t, s->config->profile, c, &left_out))
     return left_out != NULL || tool_fault(s, "profile", "out of memory");
+  bool ok = answers(s, &t, &answered);
   sp_translation_clear(&t);
-  return search_case(s, c);
+  return ok && (!answered || search_case(s, c));
 }
 
 static bool visit_group(search *s, const sp_group *group, unsigned first, unsigned n_shards) {
@@ -96,15 +111,19 @@ static bool visit_group(search *s, const sp_group *group, unsigned first, unsign
 void sp_shard_hidden(const sp_run_config *config, const sp_kernel *kernel, const sp_class *cls,
                      unsigned first, unsigned n_shards, sp_tally *tally) {
   search s = {.config = config, .kernel = kernel, .cls = cls, .tally = tally};
+  sp_host_config subject = {
+      .path = config->path, .entry = config->entry, .timeout_ms = config->timeout_ms};
   sp_host_config museum = {.entry = sp_museum_kernel};
   char why[240] = "";
   s.faults = sp_faults(&s.n_faults);
   const char *reference = sp_museum_base_kernel()->accuracy_class;
   bool ok = sp_class_parse(reference, &s.reference, why, sizeof why) ||
             tool_fault(&s, "class of the museum", why);
-  s.museum = ok ? sp_host_open(&museum, why, sizeof why) : NULL;
+  s.subject = ok ? sp_host_open(&subject, why, sizeof why) : NULL;
+  s.museum = s.subject ? sp_host_open(&museum, why, sizeof why) : NULL;
   ok = ok && (s.museum || tool_fault(&s, "host", why));
   for (size_t g = 0; ok && g < tally->n_groups; g++)
     if (tally->groups[g].generator) ok = visit_group(&s, &tally->groups[g], first, n_shards);
   if (s.museum) sp_host_close(s.museum);
+  if (s.subject) sp_host_close(s.subject);
 }

@@ -33,6 +33,7 @@ static bool before(uint32_t group, uint64_t index, uint32_t other_group, uint64_
 static void merge_fault(sp_fault_result *whole, const sp_fault_result *part) {
   whole->applicable |= part->applicable;
   whole->left_out |= part->left_out;
+  whole->declined |= part->declined;
   for (size_t g = 0; g < SP_MAX_GROUPS; g++) {
     bool sooner = part->kills[g] > 0 && part->first[g] < whole->first[g];
     if (whole->kills[g] == 0 || sooner) whole->first[g] = part->first[g];

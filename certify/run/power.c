@@ -29,5 +29,6 @@ bool sp_fault_applicable(const sp_fault *fault, const sp_kernel *kernel, const s
 }
 
 bool sp_power_suffices(const sp_report *report) {
-  return report->n_killed == report->n_applicable && report->n_killed > report->n_hidden;
+  return report->n_killed == report->n_applicable &&
+         report->n_killed > report->n_hidden + report->n_declined;
 }

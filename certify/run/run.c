@@ -152,16 +152,20 @@ static bool any_survivor(const sp_tally *tally) {
   return false;
 }
 
-/* Takes out of the account what the profile leaves out, and what the class hides. */
+/* Takes out of the account what shows only beyond the profile, in declined cases, or to a finer
+ * class. Whoever computes nothing is owed whatever was declined. */
 static void count_faults(sp_report *report) {
-  sp_faults(&report->n_faults);
+  const sp_fault *faults = sp_faults(&report->n_faults);
   for (size_t i = 0; i < report->n_faults; i++) {
     sp_fault_result *fault = &report->tally->faults[i];
     bool alive = fault->applicable && !fault->killed;
-    fault->hidden &= alive && !fault->left_out;
-    report->n_left_out += alive && fault->left_out;
+    bool left_out = alive && fault->left_out;
+    fault->hidden &= alive && !left_out;
+    fault->declined &= alive && !left_out && !fault->hidden && faults[i].family != '0';
+    report->n_left_out += left_out;
     report->n_hidden += fault->hidden;
-    fault->applicable &= !(alive && (fault->left_out || fault->hidden));
+    report->n_declined += fault->declined;
+    fault->applicable &= !(left_out || fault->hidden || fault->declined);
     report->n_applicable += fault->applicable;
     report->n_killed += fault->applicable && fault->killed;
   }

@@ -91,6 +91,7 @@ enum {
 typedef struct sp_fault_result {
   bool applicable, killed;
   bool left_out;  /* shows in a case that the profile leaves out (CT-12) */
+  bool declined;  /* shows in a case that the subject declined (CT-5) */
   bool hidden;    /* survived, and shows in these cases under the museum's own class (CT-5) */
   uint32_t group; /* the first case, in report order, that kills it */
   uint64_t index;
@@ -127,6 +128,7 @@ typedef struct sp_report {
   bool partial; /* --op, --generator or --clause left groups out */
   size_t n_faults, n_applicable, n_killed;
   size_t n_hidden;         /* faults that the claimed class accepts (CT-5) */
+  size_t n_declined;       /* faults that show only in cases that the kernel declined (CT-5) */
   size_t n_left_out;       /* faults that show only in what the profile leaves out */
   uint64_t n_sink_visible; /* scored cases that are evidence about the sink logit (CT-6) */
   bool mistrusted, path_ran;

@@ -116,9 +116,12 @@ static void record_judgement(shard *s, uint32_t g, uint64_t index, const sp_tran
   sp_translation_diagnose(t, outputs, finding->likely, sizeof finding->likely);
 }
 
+/* What the subject made of the case, and so what it says about a fault that shows in it. */
+typedef enum stance { ANSWERED, DECLINED, LEFT_OUT } stance;
+
 /* spec: CT-11 */
 static bool run_subject(shard *s, uint32_t g, uint64_t index, const sp_translation *t,
-                        sp_outputs *outputs) {
+                        sp_outputs *outputs, stance *of_subject) {
   sp_group *group = &s->tally->groups[g];
   sp_incident incident = {0};
   char path[32] = "";
@@ -130,6 +133,7 @@ static bool run_subject(shard *s, uint32_t g, uint64_t index, const sp_translati
     return tool_fault(s, "host", incident.text);
   if (!sp_translate_back(t, outputs)) return tool_fault(s, "profile", "out of memory");
   if (path[0]) count_path(s->tally, path);
+  *of_subject = incident.kind == SP_INCIDENT_UNSUPPORTED ? DECLINED : ANSWERED;
   if (incident.kind == SP_INCIDENT_UNSUPPORTED)
     group->n_declined++;
   else if (incident.kind != SP_INCIDENT_NONE)
@@ -163,21 +167,29 @@ static bool run_fault(shard *s, size_t fault, const sp_case *c, const sp_truth *
   return true;
 }
 
-/* spec: CT-12 a fault that shows in cases only that the profile leaves out is not owed. */
+/* A note in `result` that there was such a case; NULL: the fault dies of it. */
+static bool *note(sp_fault_result *result, stance of_subject) {
+  if (of_subject == ANSWERED) return NULL;
+  return of_subject == DECLINED ? &result->declined : &result->left_out;
+}
+
+/* spec: CT-5, CT-12 a fault that shows in cases only that the subject declined, or that the profile
+ * leaves out, is not owed. */
 static bool run_faults(shard *s, uint32_t g, uint64_t index, const sp_case *c,
-                       const sp_truth *truth, sp_outputs *outputs, bool left_out) {
+                       const sp_truth *truth, sp_outputs *outputs, stance of_subject) {
   uint64_t options = sp_case_options(c);
   for (size_t i = 0; i < s->n_faults; i++) {
     sp_fault_result *result = &s->tally->faults[i];
     const sp_fault *fault = &s->faults[i];
     if (!result->applicable || (result->killed && !s->config->every_fault)) continue;
-    if (left_out && result->left_out) continue;
+    bool *noted = note(result, of_subject);
+    if (noted != NULL && *noted) continue;
     if (!(fault->ops >> c->op & 1u) || (fault->needs & ~options)) continue;
     uint32_t seen = 0;
     if (!run_fault(s, i, c, truth, outputs, &seen)) return false;
     if (seen == 0) continue;
-    if (left_out) {
-      result->left_out = true;
+    if (noted != NULL) {
+      *noted = true;
       continue;
     }
     if (result->kills[g]++ == 0) result->first[g] = index;
@@ -197,13 +209,14 @@ static bool judge_case(shard *s, uint32_t g, uint64_t index, sp_translation *t) 
   sp_truth truth = {0};
   sp_outputs asked = {0}, outputs = {0};
   char why[240] = "";
+  stance of_subject = ANSWERED;
   bool ok = sp_truth_init(&truth, c, s->cls, MAX_PRECISION, why, sizeof why) &&
             sp_translation_expect(t, &truth, s->cls, MAX_PRECISION, why, sizeof why);
   if (!ok) tool_fault(s, "oracle", why);
   if (ok && !(sp_outputs_init(&asked, &t->put) && sp_outputs_init(&outputs, c)))
     ok = tool_fault(s, "outputs", "out of memory");
-  ok = ok && run_subject(s, g, index, t, &asked) &&
-       run_faults(s, g, index, c, &truth, &outputs, false);
+  ok = ok && run_subject(s, g, index, t, &asked, &of_subject) &&
+       run_faults(s, g, index, c, &truth, &outputs, of_subject);
   sp_outputs_clear(&asked);
   sp_outputs_clear(&outputs);
   sp_truth_clear(&truth);
@@ -216,7 +229,7 @@ static bool run_left_out(shard *s, uint32_t g, uint64_t index, const sp_case *c)
   char why[240] = "";
   bool ok = sp_truth_init(&truth, c, s->cls, MAX_PRECISION, why, sizeof why);
   if (!ok) tool_fault(s, "oracle", why);
-  ok = ok && sp_outputs_init(&outputs, c) && run_faults(s, g, index, c, &truth, &outputs, true);
+  ok = ok && sp_outputs_init(&outputs, c) && run_faults(s, g, index, c, &truth, &outputs, LEFT_OUT);
   sp_outputs_clear(&outputs);
   sp_truth_clear(&truth);
   return ok;
