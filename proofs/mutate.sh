@@ -137,6 +137,7 @@ check epsilon-in-c proofs-header fast/exp_constants.h 's/10700000/10800000/'
 check admitted-in-a-corner proofs-holes proofs/math/Rope.v '$s/Qed\./Admitted./'
 check ring-slot-in-c proofs-wp fast/ring.h 's/return ring->n_sink_tokens + (token - ring->n_sink_tokens) % ring->size;/return ring->n_sink_tokens + token % ring->size;/'
 check pinned-slot-in-c proofs-wp fast/ring.h 's/if (token < ring->n_sink_tokens) return token;/if (token < ring->n_sink_tokens) return 0;/'
+check pinned-token-dropped proofs-wp ref/evict.h 's/sp_ref_drop(cache->token, cache->n_sink_tokens, cache->n_retained);/sp_ref_drop(cache->token, 0, cache->n_retained);/'
 
 echo "$count faults seeded"
 exit $bad

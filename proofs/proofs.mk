@@ -84,7 +84,7 @@ proofs-accept-header: $(PROOFS)/export/Header.vo ## take the numbers of the theo
 	$(call print_headers,.)
 
 # The SMT tier. why3 1.5.1 does not know cvc5 1.0.3, so it is told.
-proofs-wp: ## discharge the C contracts of the ring; fails on anything unproved
+proofs-wp: ## discharge the C contracts of the two caches' eviction; fails on anything unproved
 	@mkdir -p $(PROOFS)
 	@rm -f $(PROOFS)/why3.conf
 	@WHY3CONFIG=$(abspath $(PROOFS))/why3.conf why3 config detect > $(PROOFS)/why3.log 2>&1
@@ -92,8 +92,8 @@ proofs-wp: ## discharge the C contracts of the ring; fails on anything unproved
 	  'in_place = false' 'interactive = false' 'name = "CVC5"' 'shortcut = "cvc5"' 'version = "1.0.3"' \
 	  >> $(PROOFS)/why3.conf
 	@WHY3CONFIG=$(abspath $(PROOFS))/why3.conf frama-c -wp -wp-rte -warn-unsigned-overflow -wp-smoke-tests \
-	  -wp-prover z3,cvc4,cvc5 -wp-timeout 30 -wp-par 2 -cpp-extra-args="-I. -Iinclude" \
-	  $(PROOF_DIR)/acsl/ring.c > $(PROOFS)/wp.log 2>&1 || { tail -20 $(PROOFS)/wp.log; exit 1; }
+	  -wp-prover z3,cvc4,cvc5 -wp-timeout 60 -wp-par 2 -cpp-extra-args="-I. -Iinclude" \
+	  $(PROOF_DIR)/acsl/ring.c $(PROOF_DIR)/acsl/evict.c > $(PROOFS)/wp.log 2>&1 || { tail -20 $(PROOFS)/wp.log; exit 1; }
 	@grep -E 'Proved goals' $(PROOFS)/wp.log
 	@grep -qE 'Proved goals: +([0-9]+) / \1$$' $(PROOFS)/wp.log || \
 	  { grep -E 'Timeout|Unknown|Failed|Doomed' $(PROOFS)/wp.log; exit 1; }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The eviction policy as a machine: it appends one token at a time, hides the n_evict oldest that
- * are not pinned when there is no room, forgets what truncate can no longer need, and notes with
- * each token what it saw. It never consults the definition of visibility, so that proving the two
- * equal in a test says something. spec: EV-1, EV-4, EV-5, EV-6, EV-7, EV-8, EV-9, EV-15 */
+/* The machine of ref/evict.h with its memory, and what it can take back.
+ * spec: EV-4, EV-5, EV-6, EV-15 */
 #include "ref/ref.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "ref/check.h"
 
@@ -24,47 +21,12 @@ void sp_ref_cache_clear(sp_ref_cache *cache) {
   *cache = (sp_ref_cache){0};
 }
 
-static uint64_t n_pinned(const sp_ref_cache *cache) {
-  return cache->n_seen < cache->n_sink_tokens ? cache->n_seen : cache->n_sink_tokens;
-}
-
-/* Held beside the pinned ones. */
-static uint64_t n_other(const sp_ref_cache *cache) {
-  return cache->n_retained - n_pinned(cache);
-}
-
-/* window + n_undo, as far as 64 bits go. */
-static uint64_t most_other(const sp_ref_cache *cache) {
-  const uint64_t sum = cache->window + cache->n_undo;
-  return sum < cache->window ? UINT64_MAX : sum;
-}
-
 uint64_t sp_ref_cache_n_visible(const sp_ref_cache *cache) {
   return cache->n_retained - cache->n_hidden;
 }
 
 uint64_t sp_ref_cache_held(const sp_ref_cache *cache, uint64_t i) {
-  return i < n_pinned(cache) ? i : i + cache->n_hidden;
-}
-
-static void forget_oldest(sp_ref_cache *cache) {
-  const uint64_t first = cache->n_sink_tokens;
-  const size_t n_bytes = (size_t)(--cache->n_retained - first) * sizeof *cache->token;
-  memmove(cache->token + first, cache->token + first + 1, n_bytes);
-  memmove(cache->oldest + first, cache->oldest + first + 1, n_bytes);
-  cache->n_hidden--;
-}
-
-static void append_one(sp_ref_cache *cache) {
-  const uint64_t token = cache->first_token + cache->n_seen;
-  if (n_other(cache) - cache->n_hidden == cache->window) cache->n_hidden += cache->n_evict;
-  if (n_other(cache) == most_other(cache)) forget_oldest(cache);
-  const uint64_t oldest_held = cache->n_sink_tokens + cache->n_hidden;
-  cache->token[cache->n_retained] = token;
-  cache->oldest[cache->n_retained] =
-      oldest_held < cache->n_retained ? cache->token[oldest_held] : token;
-  cache->n_retained++;
-  cache->n_seen++;
+  return i < sp_ref_n_pinned(cache) ? i : i + cache->n_hidden;
 }
 
 static bool grow(uint64_t **list, uint64_t n) {
@@ -79,7 +41,7 @@ bool sp_ref_cache_reserve(sp_ref_cache *cache, uint64_t n_tokens) {
   if (n_tokens <= room) return true;
   if (n_tokens > SIZE_MAX / sizeof *cache->token - cache->n_retained) return false;
   uint64_t wanted = cache->n_retained + n_tokens;
-  const uint64_t capacity = cache->n_sink_tokens + most_other(cache);
+  const uint64_t capacity = cache->n_sink_tokens + sp_ref_most_other(cache);
   const bool capacity_fits = capacity >= cache->n_sink_tokens;
   if (capacity_fits && wanted > capacity) wanted = capacity;
   if (wanted <= cache->n_allocated) return true;
@@ -91,7 +53,8 @@ bool sp_ref_cache_reserve(sp_ref_cache *cache, uint64_t n_tokens) {
 bool sp_ref_cache_append(sp_ref_cache *cache, uint64_t n_tokens) {
   if (!sp_ref_cache_reserve(cache, n_tokens)) return false;
   for (uint64_t i = 0; i < n_tokens; i++) {
-    append_one(cache);
+    sp_ref_make_room(cache);
+    sp_ref_put(cache);
     SP_CHECK(sp_ref_cache_holds(cache));
   }
   return true;
@@ -110,7 +73,7 @@ sp_status sp_ref_cache_truncate(sp_ref_cache *cache, uint64_t n_tokens) {
     truncate_to_pinned(cache, n_seen);
     return SP_OK;
   }
-  if (n_tokens >= n_other(cache)) return SP_LOST;
+  if (n_tokens >= sp_ref_n_other(cache)) return SP_LOST;
   const uint64_t n_retained = cache->n_retained - n_tokens;
   const uint64_t oldest_held = cache->token[cache->n_sink_tokens];
   const uint64_t oldest_seen = cache->oldest[n_retained - 1];

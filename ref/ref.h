@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ref/evict.h"
 #include "sinkproof/kernel.h"
 
 /* ---- formats (ref/format.c): NU-1, NU-2 ---- */
@@ -55,21 +56,7 @@ bool sp_ref_visible(const sp_ref_mask *mask, int64_t pos_q, int64_t pos_k);
  * window of the mask, sp_ref_visible says what t sees. An n_evict of 0 means 1. (EV-9) */
 uint64_t sp_ref_window_at(uint64_t n_sink_tokens, uint64_t window, uint64_t n_evict, uint64_t t);
 
-/* ---- the eviction state machine (ref/cache.c): EV-1, EV-4, EV-5, EV-9, EV-15 ---- */
-
-/* Which tokens a stream holds and sees, kept by evicting and by a log of what was seen when, not by
- * looking back at the definition: tests prove the two equal. Tokens that were evicted stay among
- * the held ones, hidden, as long as truncate may need them. */
-typedef struct sp_ref_cache {
-  uint64_t n_sink_tokens, window, first_token;
-  uint64_t n_evict, n_undo; /* 1 and 0 after init; may be set before the first append */
-  uint64_t n_seen;          /* the length of the stream */
-  uint64_t n_retained;      /* held: <= n_sink_tokens + window + n_undo */
-  uint64_t *token;          /* token[n_retained], ascending */
-  uint64_t *oldest;         /* oldest[i]: the oldest recent token that token[i] saw as the newest */
-  uint64_t n_hidden;        /* held behind the pinned ones, but no longer visible */
-  uint64_t n_allocated;
-} sp_ref_cache;
+/* ---- the eviction state machine (ref/evict.h, ref/cache.c): EV-1, EV-4, EV-5, EV-9, EV-15 ---- */
 
 bool sp_ref_cache_init(sp_ref_cache *cache, uint64_t n_sink_tokens, uint64_t window,
                        uint64_t first_token);

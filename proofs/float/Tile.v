@@ -1,6 +1,6 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
 (** How tall the sums of the fast path's tiles are, and that they fit the class w-deep for rows of any
-    length. The numbers are printed into fast/proved_tile.h, and fast/ is compiled against them.
+    length. The numbers are printed into fast/tile_constants.h, and fast/ is compiled against them.
     proves: NU-6, NU-7 *)
 From Coq Require Import Reals Lra Lia List PeanoNat Bool.
 From Sinkproof Require Import Constants Classes Certified.
