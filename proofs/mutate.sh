@@ -61,7 +61,7 @@ tree() {
   rm -rf "$work/tree"
   mkdir -p "$work/tree"
   mkdir -p "$work/tree/certify"
-  cp -a proofs fast include "$work/tree/"
+  cp -a proofs fast ref include "$work/tree/"
   cp -a certify/judge "$work/tree/certify/"
   ln -s "$built" "$work/tree/built"
 }
