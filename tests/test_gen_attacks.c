@@ -97,6 +97,10 @@ static uint64_t four_sequences(const sp_cache *cache, uint64_t sequence) {
   (void)cache;
   return sequence % 4;
 }
+static double negated_infinity_is_absent(const sp_row *row, uint64_t j) {
+  double x = sp_base_logit(row, j);
+  return isnan(x) && row->scale < 0 ? -INFINITY : x;
+}
 static void long_row(sp_row *row) {
   scaled(row, row->n_keys > 66000);
 }
@@ -149,6 +153,7 @@ static const struct {
   sp_op op;
   sp_hooks hooks;
 } attacks[] = {
+    {"plus-inf", SP_OP_SOFTMAX, {.logit = negated_infinity_is_absent}},
     {"many", SP_OP_ATTENTION, {.prepare = seventeenth_head}},
     {"many", SP_OP_ATTENTION, {.prepare = ninth_kv_head}},
     {"many", SP_OP_ATTENTION, {.prepare = ninth_entry}},

@@ -158,6 +158,8 @@ bool sp_make_plus_inf(sp_case *c, const sp_generator_request *request) {
   if (!sp_gen_begin(&g, c, request, N)) return false;
   bool bias = request->op == SP_OP_ATTENTION;
   if (bias && !sp_gen_has(&g, SP_OPT_KEY_BIAS)) return false;
+  /* Times a negative scale it is still no absent key. */
+  if (!bias && sp_gen_turn(&g, N) % 2 == 1 && sp_gen_has(&g, SP_OPT_SCALE)) c->scale = -0.5F;
   sp_gen_shape(&g, sp_rng_between(&g.rng, 2, 20), 3, 2, 4);
   if (!sp_gen_scores(&g, sp_gen_wanted(&g), 1.5)) return false;
   if (bias && !sp_gen_bias(&g, false)) return false;
