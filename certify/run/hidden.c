@@ -22,8 +22,8 @@ typedef struct search {
 
 static bool survived(const search *s, size_t i) {
   const sp_fault_result *result = &s->tally->faults[i];
-  return result->applicable && !result->killed && !result->left_out && !result->hidden &&
-         s->faults[i].family != '0';
+  return result->applicable && !result->killed && !result->left_out && !result->declined &&
+         !result->hidden && s->faults[i].family != '0';
 }
 
 static bool concerns(const search *s, size_t i, const sp_case *c) {

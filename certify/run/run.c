@@ -145,10 +145,15 @@ static bool run_shards(sp_report *report, purpose now, unsigned n_shards) {
   return started == n_shards;
 }
 
+/* Of faults that have no other excuse. A kernel that hangs or crashes is not asked again: its
+ * verdict needs no power. */
 static bool any_survivor(const sp_tally *tally) {
-  for (size_t i = 0; i < SP_MAX_FAULTS; i++)
-    if (tally->faults[i].applicable && !tally->faults[i].killed && !tally->faults[i].left_out)
-      return true;
+  for (size_t g = 0; g < tally->n_groups; g++)
+    if (tally->groups[g].n_unsafe > 0) return false;
+  for (size_t i = 0; i < SP_MAX_FAULTS; i++) {
+    const sp_fault_result *fault = &tally->faults[i];
+    if (fault->applicable && !fault->killed && !fault->left_out && !fault->declined) return true;
+  }
   return false;
 }
 
