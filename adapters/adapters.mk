@@ -6,11 +6,13 @@ THIRD_PARTY ?= $(BUILD)/third-party
 PYTHON      ?= python3
 
 # Debian packages that the adapters need beyond those of the core.
-ADAPTER_APT := g++ libdnnl-dev libxnnpack-dev libpthreadpool-dev libopenblas-dev python3-pip
+ADAPTER_APT := g++ libdnnl-dev libxnnpack-dev libpthreadpool-dev libopenblas-dev python3-pip \
+               maven
 
-ADAPTERS     := onednn ggml onnxruntime xnnpack openblas
+ADAPTERS     := onednn ggml onnxruntime xnnpack openblas torch
 ADAPTER_LIBS := $(ADAPTERS:%=$(BUILD)/adapters/%.so)
-FETCHED      := $(THIRD_PARTY)/ggml/.fetched $(THIRD_PARTY)/onnxruntime/.fetched
+FETCHED      := $(THIRD_PARTY)/ggml/.fetched $(THIRD_PARTY)/onnxruntime/.fetched \
+                $(THIRD_PARTY)/torch/.fetched
 
 .PHONY: adapters adapters-fetch
 adapters: $(ADAPTER_LIBS) ## fetch kernels of other projects and build them behind our ABI
@@ -24,7 +26,7 @@ ADAPTER_COMMON := $(call objects,$(wildcard adapters/*.c))
 adapter_objects = $(call objects,$(wildcard adapters/$(1)/*.c)) $(ADAPTER_COMMON)
 
 # Their own part is unit-tested without any third party.
-$(BUILD)/bin/check: $(ADAPTER_COMMON) $(call objects,adapters/onnxruntime/half.c)
+$(BUILD)/bin/check: $(ADAPTER_COMMON) $(call objects,adapters/onnxruntime/half.c adapters/torch/mask.c)
 
 # ---- oneDNN: Debian's library
 $(BUILD)/adapters/onednn.so: $(call adapter_objects,onednn)
@@ -56,6 +58,18 @@ $(BUILD)/adapters/onnxruntime.so: $(call adapter_objects,onnxruntime) \
                                   $(BUILD)/adapters/libonnxruntime.so.1
 	@echo "  LD    $@"
 	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $^ -pthread -Wl,-rpath,'$$ORIGIN'
+
+# ---- libtorch: 450 MB, so they stay where they were unpacked. Its OpenMP library calls itself
+# libgomp.so.1; linked by that name, the adapter would get Debian's as a second one.
+TORCH_OPENMP := libgomp-98b21ff3.so.1
+TORCH_LIBS   := libtorch_cpu.so libc10.so $(TORCH_OPENMP)
+$(addprefix $(BUILD)/adapters/,$(TORCH_LIBS)): $(THIRD_PARTY)/torch/.fetched
+	@mkdir -p $(@D)
+	@ln -sf $(abspath $(<D))/$(@F) $@
+
+$(BUILD)/adapters/torch.so: $(call adapter_objects,torch) $(addprefix $(BUILD)/adapters/,$(TORCH_LIBS))
+	@echo "  LD    $@"
+	@$(CC) -shared $(OPT) $(CFLAGS) -o $@ $(filter-out %/$(TORCH_OPENMP),$^) -pthread -Wl,-rpath,'$$ORIGIN'
 
 # ---- ggml: its sources, compiled as its own build does by default (release, for this machine)
 GGML      := $(THIRD_PARTY)/ggml

@@ -76,6 +76,15 @@ class Known(unittest.TestCase):
                 with self.subTest(kernel=kernel, generator=generator):
                     self.assertEqual(group(kernel, generator)["state"], "PASS")
 
+    @needs("torch")
+    def test_torch_says_that_an_empty_row_has_the_log_sum_exp_0(self):
+        for kernel in ("torch-sdpa-f32", "torch-sdpa-f16", "torch-sdpa-bf16"):
+            with self.subTest(kernel):
+                self.assertTrue(any("lse_keys" in f["what"] and "only -inf" in f["what"]
+                                    for f in findings(kernel)))
+                for generator in ("equal-scores", "running-max", "cancellation", "key-bias"):
+                    self.assertEqual(group(kernel, generator)["state"], "PASS", generator)
+
     def test_conventions_are_identified(self):
         """What the libraries' own sources say of windows, corners and sink logits; see CT-13."""
         known = {"onednn": {"onednn-softmax-f32": {"empty": "nan"}},
@@ -83,7 +92,10 @@ class Known(unittest.TestCase):
                           "ggml-flash-f32": {"window": "self", "causal": "bottom-right",
                                              "sink": "natural", "empty": "zero"}},
                  "onnxruntime": {"onnxruntime-gqa-f32": {"window": "self", "sink": "natural",
-                                                         "softcap": "first", "gqa": "grouped"}}}
+                                                         "softcap": "first", "gqa": "grouped"}},
+                 "torch": {"torch-softmax": {"empty": "nan"},
+                           "torch-sdpa-f32": {"sink": "natural", "lse-base": "e", "empty": "zero",
+                                              "masked-nan": "poisons"}}}
         for library in known.keys() & set(LIBRARIES):
             done = subprocess.run([SINKPROOF, "identify", os.path.join(ADAPTERS, library + ".so"),
                                    "--json", "-"], capture_output=True, text=True, timeout=600)

@@ -8,6 +8,7 @@
 #include "adapters/call.h"
 #include "adapters/onnxruntime/half.h"
 #include "adapters/tensor.h"
+#include "adapters/torch/mask.h"
 #include "adapters/visible.h"
 #include "ref/ref.h"
 
@@ -116,6 +117,39 @@ START_TEST(visibility_is_the_oracles) {
 }
 END_TEST
 
+/* Does query i see key j by what libtorch is given: its flag, its keys, its mask? */
+static bool shown(const torch_mask *m, uint64_t n_kv, uint64_t i, uint64_t j) {
+  if (j < m->first || j - m->first >= m->n_keys) return false;
+  if (m->causal) return j <= i;
+  return m->bias == NULL || !isinf(m->bias[i * n_kv + j]);
+}
+
+/* tests: EV-2, AT-4, AT-5. The flag, fewer keys or a mask: all say what the oracle says. */
+START_TEST(masks_of_torch_are_the_oracles) {
+  sp_attention_call call = good_call();
+  unsigned flags = 0, runs = 0, masks = 0;
+  for (unsigned world = 0; world < 6 * 6 * 7 * 4 * 2; world++) {
+    unsigned w = world;
+    call.n_q = w % 6 + 1, w /= 6;
+    call.n_kv = w % 6 + 1, w /= 6;
+    call.window = w % 7 == 6 ? SP_WINDOW_ALL : w % 7 + 1, w /= 7;
+    call.n_sink_tokens = w % 4, w /= 4;
+    call.causal = w;
+    const sp_ref_mask mask = {call.causal != 0, call.window, call.n_sink_tokens};
+    torch_mask m;
+    ck_assert_int_eq(sp_torch_mask_make(&m, &call), SP_OK);
+    for (uint64_t i = 0; i < call.n_q; i++)
+      for (uint64_t j = 0; j < call.n_kv; j++) {
+        int64_t pos_q = (int64_t)call.n_kv - (int64_t)call.n_q + (int64_t)i;
+        ck_assert(shown(&m, call.n_kv, i, j) == sp_ref_visible(&mask, pos_q, (int64_t)j));
+      }
+    flags += m.causal, runs += m.n_keys < call.n_kv, masks += m.bias != NULL;
+    sp_torch_mask_clear(&m);
+  }
+  ck_assert(flags > 0 && runs > 0 && masks > 0);
+}
+END_TEST
+
 /* tests: KC-4, KC-5 */
 START_TEST(packing_touches_elements_only) {
   uint16_t strided[64], seen[64], packed[12];
@@ -211,6 +245,7 @@ Suite *suite_adapters(void) {
   add(suite, "KC-7", illegal_calls_are_invalid);
   add(suite, "KC-2", what_is_not_declared_is_declined);
   add(suite, "EV-2", visibility_is_the_oracles);
+  add(suite, "EV-2", masks_of_torch_are_the_oracles);
   add(suite, "KC-5", packing_touches_elements_only);
   add(suite, "KC-5", padded_rows_end_in_zeros);
   add(suite, "KC-4", contiguous_memory_is_not_copied);
