@@ -69,7 +69,7 @@ static bool hand_over(const sp_fuzz_room *room, const sp_call *call) {
       ok = protect(room, t, PROT_NONE) && ok;
       continue;
     }
-    sp_fuzz_unpoison(room->arena.base + t->data, sp_tensor_extent(t));
+    sp_fuzz_unpoison(room->arena.base + t->start, sp_tensor_extent(t));
     ok = protect(room, t, t->writable ? PROT_READ | PROT_WRITE : PROT_READ) && ok;
   }
   return ok;

@@ -58,7 +58,9 @@ static void feed_numbers(uint64_t *hash, const sp_case *c) {
                              c->layout.head_major,
                              c->layout.row_pad,
                              c->layout.guard_before,
-                             c->layout.misalign};
+                             c->layout.misalign,
+                             c->layout.reversed,
+                             c->layout.reach};
   feed(hash, number, sizeof number);
   feed_float(hash, c->scale);
   feed_float(hash, c->softcap);

@@ -17,7 +17,7 @@ static sp_arena arena;
 static float packed[ROWS * LENGTH];
 
 static void open_arena(void) {
-  ck_assert(sp_arena_open(&arena, 4 << 20));
+  ck_assert(sp_arena_open(&arena, (size_t)1 << 38)); /* no memory until it is touched */
   for (size_t i = 0; i < ROWS * LENGTH; i++) packed[i] = (float)i;
 }
 
@@ -37,9 +37,13 @@ static sp_tensor tensor(size_t pad, bool head_major, bool writable) {
                      .packed = packed};
 }
 
-/* The four layouts of a loop test: padding, order of the axes. */
+/* The layouts of a loop test: padding, order of the axes, direction, distance. */
+enum { N_LAYOUTS = 16 };
 static sp_tensor numbered(int i, bool writable) {
-  return tensor(i & 1 ? 3 : 0, (i & 2) != 0, writable);
+  sp_tensor t = tensor(i & 1 ? 3 : 0, (i & 2) != 0, writable);
+  t.reversed = (i & 4) != 0;
+  t.reach = i & 8 ? 31 : 0;
+  return t;
 }
 
 static size_t address(const sp_tensor *t, size_t a, size_t b, size_t c, size_t e) {
@@ -55,14 +59,15 @@ START_TEST(data_touch_the_guard) {
       sp_layout layout = {.guard_before = before != 0, .misalign = misalign};
       sp_arena_place(&arena, t, 2, &layout);
       for (int k = 0; k < 2; k++) {
-        size_t end = t[k].data + sp_tensor_extent(&t[k]);
-        size_t gap = before ? t[k].data - t[k].page : t[k].page + t[k].bytes - end;
+        size_t end = t[k].start + sp_tensor_extent(&t[k]);
+        size_t gap = before ? t[k].start - t[k].page : t[k].page + t[k].bytes - end;
         ck_assert_uint_eq(gap, misalign * sizeof(float));
         ck_assert_uint_eq(t[k].page % arena.page, 0);
         ck_assert_uint_eq(t[k].data % sizeof(float), 0);
         ck_assert_uint_ge(t[k].page, SP_GUARD_BYTES);
       }
-      ck_assert_uint_eq(t[1].page, t[0].page + t[0].bytes + SP_GUARD_BYTES);
+      size_t span = (sp_tensor_parts(&t[0]) - 1) * sp_tensor_step(&t[0]) + t[0].bytes;
+      ck_assert_uint_eq(t[1].page, t[0].page + span + SP_GUARD_BYTES);
       ck_assert_uint_le(t[1].page + t[1].bytes + SP_GUARD_BYTES, arena.bytes);
     }
 }
@@ -79,6 +84,26 @@ START_TEST(calls_do_not_meet) {
     sp_arena_place(&arena, &t, 1, &layout);
     ck_assert_uint_le(t.page + t.bytes + SP_GUARD_BYTES, arena.bytes);
   }
+}
+END_TEST
+
+/* The outermost axis spans 2^31 elements, in one direction or the other; its parts keep clear of one
+ * another, and each is found from any address in it or near it. */
+START_TEST(parts_are_far_apart) {
+  sp_layout layout = {.misalign = 3};
+  sp_tensor t = numbered(8 | _i, false);
+  sp_arena_place(&arena, &t, 1, &layout);
+  int64_t outermost = sp_tensor_stride(&t, 0);
+  ck_assert_int_eq(outermost < 0, t.reversed);
+  ck_assert_int_ge(llabs(2 * outermost), (int64_t)1 << 31);
+  ck_assert_uint_eq(sp_tensor_parts(&t), 3);
+  ck_assert_uint_ge(sp_tensor_step(&t), t.bytes + 2 * SP_GUARD_BYTES);
+  for (size_t part = 0; part < 3; part++)
+    for (size_t o = t.page - SP_GUARD_BYTES; o < t.page + t.bytes + SP_GUARD_BYTES; o += 1021) {
+      size_t in_first = 0;
+      ck_assert_uint_eq(sp_tensor_part_at(&t, o + part * sp_tensor_step(&t), &in_first), part);
+      ck_assert_uint_eq(in_first, o);
+    }
 }
 END_TEST
 
@@ -102,22 +127,26 @@ END_TEST
 /* Plant a change in every byte of the tensor's pages: none may go unseen, and only elements of an
  * output may change. */
 START_TEST(every_byte_is_watched) {
-  bool writable = _i >= 4;
+  bool writable = _i >= N_LAYOUTS;
   unsigned run = _i & 1;
   sp_layout layout = {.misalign = 2, .guard_before = run == 1};
-  sp_tensor t = numbered(_i & 3, writable);
-  static bool is_element[4 << 20];
+  sp_tensor t = numbered(_i % N_LAYOUTS, writable);
+  static bool is_element[3][4 << 12]; /* of each part, from its first page on */
   memset(is_element, 0, sizeof is_element);
   sp_arena_place(&arena, &t, 1, &layout);
-  for (size_t r = 0; r < ROWS; r++)
-    for (size_t e = 0; e < LENGTH * sizeof(float); e++)
-      is_element[address(&t, r / 8, r / 4 % 2, r % 4, 0) + e] = true;
+  ck_assert_uint_le(t.bytes, sizeof is_element[0]);
+  for (size_t r = 0; r < ROWS; r++) {
+    size_t at, part = sp_tensor_part_at(&t, address(&t, r / 8, r / 4 % 2, r % 4, 0), &at);
+    memset(&is_element[part][at - t.page], true, LENGTH * sizeof(float));
+  }
   sp_arena_fill(&arena, &t, run);
   ck_assert_uint_eq(sp_arena_changed(&arena, &t, run), SP_NO_CHANGE);
-  for (size_t o = t.page; o < t.page + t.bytes; o++) {
+  for (size_t i = 0; i < sp_tensor_parts(&t) * t.bytes; i++) {
+    size_t part = i / t.bytes, o = t.page + part * sp_tensor_step(&t) + i % t.bytes;
+    size_t gap = is_element[part][i % t.bytes] ? SP_NO_CHANGE : o;
     arena.base[o] ^= 0x10;
     ck_assert_uint_eq(sp_arena_changed(&arena, &t, run), o);
-    ck_assert_uint_eq(sp_arena_changed_gap(&arena, &t, run), is_element[o] ? SP_NO_CHANGE : o);
+    ck_assert_uint_eq(sp_arena_changed_gap(&arena, &t, run), gap);
     arena.base[o] ^= 0x10;
   }
 }
@@ -153,8 +182,9 @@ END_TEST
 
 START_TEST(growing_keeps_the_contents) {
   arena.base[12345] = 77;
-  ck_assert(sp_arena_grow(&arena, 64 << 20));
-  ck_assert_uint_ge(arena.bytes, 64 << 20);
+  size_t more = arena.bytes + (64 << 20);
+  ck_assert(sp_arena_grow(&arena, more));
+  ck_assert_uint_ge(arena.bytes, more);
   ck_assert_uint_eq(arena.base[12345], 77);
   arena.base[arena.bytes - 1] = 1;
 }
@@ -193,11 +223,19 @@ static void full_case(sp_case *c) {
   ck_assert_ptr_null(sp_case_error(c));
 }
 
+static sp_layout numbered_layout(int i) {
+  return (sp_layout){.head_major = (i & 1) != 0,
+                     .row_pad = i & 2 ? 7 : 0,
+                     .misalign = 1,
+                     .reversed = (i & 4) != 0,
+                     .reach = i & 8 ? 32 : 0};
+}
+
 START_TEST(views_reach_the_case) {
   sp_case c;
   sp_call call;
   full_case(&c);
-  c.layout = (sp_layout){.head_major = (_i & 1) != 0, .row_pad = _i & 2 ? 7 : 0, .misalign = 1};
+  c.layout = numbered_layout(_i);
   sp_call_attention(&call, &c);
   sp_call_place(&call, &arena, &c.layout, arena.base);
   sp_call_write(&call, &arena, 0);
@@ -231,7 +269,7 @@ START_TEST(outputs_are_collected) {
   sp_call call;
   sp_outputs outputs;
   full_case(&c);
-  c.layout = (sp_layout){.head_major = (_i & 1) != 0, .row_pad = _i & 2 ? 7 : 0};
+  c.layout = numbered_layout(_i);
   ck_assert(sp_outputs_init(&outputs, &c));
   sp_call_attention(&call, &c);
   sp_call_place(&call, &arena, &c.layout, arena.base);
@@ -269,14 +307,15 @@ static void add(Suite *suite, const char *clause, const TTest *test, int n) {
 
 Suite *suite_arena(void) {
   Suite *suite = suite_create("arena");
-  add(suite, "KC-4", data_touch_the_guard, 4);
+  add(suite, "KC-4", data_touch_the_guard, N_LAYOUTS);
   add(suite, "KC-4", calls_do_not_meet, 1);
-  add(suite, "KC-1", strides_reach_the_elements, 4);
-  add(suite, "KC-5", every_byte_is_watched, 8);
+  add(suite, "KC-4", parts_are_far_apart, 8);
+  add(suite, "KC-1", strides_reach_the_elements, N_LAYOUTS);
+  add(suite, "KC-5", every_byte_is_watched, 2 * N_LAYOUTS);
   add(suite, "KC-5", poison_is_poisonous, 1);
   add(suite, "KC-5", nothing_has_no_pages, 1);
   add(suite, "KC-5", growing_keeps_the_contents, 1);
-  add(suite, "KC-1", views_reach_the_case, 4);
-  add(suite, "KC-5", outputs_are_collected, 4);
+  add(suite, "KC-1", views_reach_the_case, N_LAYOUTS);
+  add(suite, "KC-5", outputs_are_collected, N_LAYOUTS);
   return suite;
 }

@@ -41,6 +41,9 @@ typedef struct sp_layout {
   uint32_t row_pad;  /* unused elements after each innermost row, filled with canaries or NaN */
   bool guard_before; /* data begin at a guard page; otherwise they end at one */
   uint32_t misalign; /* elements by which the data are moved off the page edge, < 64 */
+  bool reversed;     /* the last row comes first in memory: every stride is negative */
+  uint32_t reach;    /* not 0: the outermost axis lies so far apart that its last index is at least
+                        2^reach elements from its first; what is between costs no memory */
 } sp_layout;
 
 /* Softmax: n_q rows of n_kv logits; batch and heads are 1.
@@ -98,7 +101,10 @@ size_t sp_case_bias_row(const sp_case *c, size_t b, size_t i, size_t h);
 /* The SP_OPT_… bits that a kernel must offer to be asked this case. */
 uint64_t sp_case_options(const sp_case *c);
 
-/* The kernel offers this operation, these types and options, and this length. */
+/* Shapes that serve this case; NULL serves all. */
+bool sp_case_served(const sp_case *c, const sp_shapes *shapes);
+
+/* The kernel offers this operation, these types and options, this length and shape. */
 bool sp_case_offered(const sp_case *c, const sp_kernel *kernel);
 
 /* NULL, or a sentence that names the field which makes the case not well formed: sizes that do not
@@ -147,6 +153,8 @@ void sp_case_line(const sp_case *c, const struct sp_generator_request *request, 
                   size_t capacity);
 bool sp_case_parse_line(const char *line, struct sp_generator_request *request, char *error,
                         size_t capacity);
+/* The limits as a replay line has them, each after a space: " dims=64x64 groups=8"; "" for none. */
+void sp_shapes_text(const sp_shapes *shapes, char *words, size_t capacity);
 bool sp_case_write(const sp_case *c, const char *path, char *error, size_t capacity);
 bool sp_case_read(sp_case *c, const char *path, char *error, size_t capacity);
 

@@ -66,6 +66,7 @@ static const char *numbers_error(const sp_case *c) {
   if (!is_dtype(c->dtype_kv)) return "dtype_kv: unknown type";
   if (c->layout.row_pad > MAX_ROW_PAD) return "row_pad: must be at most 4096";
   if (c->layout.misalign >= 64) return "misalign: must be below 64";
+  if (c->layout.reach > 33) return "reach: must be at most 33";
   return NULL;
 }
 

@@ -11,6 +11,8 @@ const char *const sp_op_names[SP_N_OPS] = {"softmax", "attention", "cache"};
   { #name, kind, offsetof(sp_case, name), true }
 #define LAYOUT(kind, name)                                                                         \
   { #name, kind, offsetof(sp_case, layout) + offsetof(sp_layout, name), false }
+#define LATER_LAYOUT(kind, name)                                                                   \
+  { #name, kind, offsetof(sp_case, layout) + offsetof(sp_layout, name), true }
 #define ARRAY(name)                                                                                \
   { #name, offsetof(sp_case, name) }
 
@@ -32,7 +34,8 @@ static const sp_field fields[] = {
     LATER(SP_FIELD_F64, rope_base),      LATER(SP_FIELD_SIZE, bias_batches),
     LATER(SP_FIELD_SIZE, bias_heads),    LAYOUT(SP_FIELD_BOOL, head_major),
     LAYOUT(SP_FIELD_U32, row_pad),       LAYOUT(SP_FIELD_BOOL, guard_before),
-    LAYOUT(SP_FIELD_U32, misalign),
+    LAYOUT(SP_FIELD_U32, misalign),      LATER_LAYOUT(SP_FIELD_BOOL, reversed),
+    LATER_LAYOUT(SP_FIELD_U32, reach),
 };
 
 static const sp_array_field arrays[] = {

@@ -188,7 +188,8 @@ uint64_t sp_case_options(const sp_case *c) {
   if (c->sink_logit.bits != NULL) options |= SP_OPT_SINK_LOGIT;
   if (c->want_lse_keys) options |= SP_OPT_LSE_KEYS;
   if (c->want_lse_total) options |= SP_OPT_LSE_TOTAL;
-  if (c->layout.row_pad > 0 || c->layout.head_major) options |= SP_OPT_STRIDES;
+  const sp_layout *l = &c->layout;
+  if (l->row_pad > 0 || l->head_major || l->reversed || l->reach) options |= SP_OPT_STRIDES;
   if (c->op == SP_OP_SOFTMAX) {
     if (c->scale < 1.0F || c->scale > 1.0F) options |= SP_OPT_SCALE;
     if (c->n_kv == 0) options |= SP_OPT_EMPTY;
@@ -210,6 +211,28 @@ static uint64_t row_length(const sp_case *c) {
   return kept < c->n_kv ? kept : c->n_kv;
 }
 
+static bool dims_served(const sp_case *c, const sp_shapes *shapes) {
+  size_t i = 0;
+  for (; i < SP_MAX_SHAPES && shapes->dims[i].d_head != 0; i++)
+    if (shapes->dims[i].d_head == c->d_head && shapes->dims[i].d_value == c->d_value) return true;
+  return i == 0;
+}
+
+static bool group_served(const sp_case *c, const sp_shapes *shapes) {
+  size_t i = 0;
+  for (; i < SP_MAX_SHAPES && shapes->group[i] != 0; i++)
+    if (shapes->group[i] * c->n_kv_heads == c->n_heads) return true;
+  return i == 0;
+}
+
+/* spec: KC-11 */
+bool sp_case_served(const sp_case *c, const sp_shapes *shapes) {
+  if (shapes == NULL || c->op == SP_OP_SOFTMAX) return true;
+  bool whole =
+      c->op == SP_OP_CACHE || shapes->n_kv_multiple == 0 || c->n_kv % shapes->n_kv_multiple == 0;
+  return whole && dims_served(c, shapes) && group_served(c, shapes);
+}
+
 static bool has_type(uint32_t dtypes, sp_dtype dtype) {
   return dtype < 32 && (dtypes & SP_DTYPE_BIT(dtype)) != 0;
 }
@@ -225,5 +248,6 @@ static bool operation_offered(const sp_case *c, const sp_kernel *kernel) {
 bool sp_case_offered(const sp_case *c, const sp_kernel *kernel) {
   if (!operation_offered(c, kernel)) return false;
   if (kernel->max_n != 0 && row_length(c) > kernel->max_n) return false;
+  if (!sp_case_served(c, kernel->shapes)) return false;
   return (sp_case_options(c) & ~kernel->options) == 0;
 }

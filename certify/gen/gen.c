@@ -226,6 +226,9 @@ static const sp_generator table[] = {
      "The padding of one entry of a batch is taken for another's.",
      "AT-3", A, SP_OPT_MASK | SP_OPT_BATCH | SP_OPT_BIAS_PER_HEAD, {6, 30, 150},
      sp_make_padded_batch},
+    {"strides",
+     "Offsets are kept in 32 bits, or a stride is taken for a positive number.",
+     "KC-4", S | A | C, SP_OPT_STRIDES, {4, 24, 120}, sp_make_strides},
     {"cache-long",
      "A count of tokens, or a size of the ring, has 16 bits.",
      "EV-4", C, 0, {1, 3, 9}, sp_make_cache_long},
@@ -249,6 +252,7 @@ void sp_request_for(sp_generator_request *request, const sp_kernel *kernel) {
   request->dtypes_q = kernel->dtypes_q;
   request->dtypes_kv = kernel->dtypes_kv;
   request->max_n = kernel->max_n;
+  request->shapes = kernel->shapes != NULL ? *kernel->shapes : (sp_shapes){0};
 }
 
 static bool made(sp_case *c, const sp_generator *generator, const sp_generator_request *request) {

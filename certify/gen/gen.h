@@ -14,7 +14,8 @@ typedef struct sp_generator_request {
   uint64_t seed, index;
   uint64_t options; /* SP_OPT_… */
   uint32_t dtypes_softmax, dtypes_q, dtypes_kv;
-  uint64_t max_n; /* 0 = no limit */
+  uint64_t max_n;   /* 0 = no limit */
+  sp_shapes shapes; /* all zero = no limit */
 } sp_generator_request;
 
 typedef enum sp_level { SP_LEVEL_SMOKE, SP_LEVEL_STANDARD, SP_LEVEL_FULL } sp_level;

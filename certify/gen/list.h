@@ -29,7 +29,7 @@ sp_make sp_make_window_needle, sp_make_window_size, sp_make_pinned_tokens;
 /* gen_causal.c */
 sp_make sp_make_causal_align, sp_make_positions, sp_make_noncausal;
 /* gen_heads.c */
-sp_make sp_make_gqa, sp_make_batch, sp_make_prefill_decode, sp_make_layout;
+sp_make sp_make_gqa, sp_make_batch, sp_make_prefill_decode, sp_make_layout, sp_make_strides;
 /* gen_logit.c */
 sp_make sp_make_scale, sp_make_softcap, sp_make_key_bias, sp_make_alibi, sp_make_bias_pair;
 /* gen_mixed.c */

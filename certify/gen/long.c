@@ -39,6 +39,7 @@ bool sp_make_very_long(sp_case *c, const sp_generator_request *request) {
   bool mask = !window && g.index % N != 2 && sp_gen_has(&g, SP_OPT_MASK);
   if (!window && !mask && n > 70001) n = 66000 + g.index % N;
   if (g.index / N == 3 && (window || mask)) n = ((size_t)1 << 20) + g.index;
+  g.sparse = window || mask;
   c->n_kv = sp_gen_length(&g, n);
   c->d_head = c->d_value = 1 + g.index / N % 2;
   double *x = sp_gen_wanted(&g);

@@ -11,6 +11,7 @@
 
 bool sp_gen_tensors(sp_gen *g) {
   sp_case *c = g->c;
+  if (!sp_gen_fit(g)) return false;
   if (c->op == SP_OP_SOFTMAX) return sp_array_alloc(&c->logits, c->dtype_q, c->n_q * c->n_kv);
   size_t rows = c->n_batch * c->n_q * c->n_heads;
   size_t keys = c->n_batch * c->n_kv * c->n_kv_heads;

@@ -82,7 +82,8 @@ bool sp_make_large_n(sp_case *c, const sp_generator_request *request) {
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, N)) return false;
   size_t n = sp_gen_length(&g, length[g.index % N]);
-  if (n < length[g.index % N] && n > 1) n -= g.index % 2; /* at the limit, and just below */
+  /* At the limit, and just below. */
+  if (n < length[g.index % N] && n > 1) n = sp_gen_length(&g, n - g.index % 2);
   size_t end = n < 1000 ? n / 4 + 1 : 200;
   c->n_kv = n;
   c->d_head = c->d_value = 1 + g.index % 2;

@@ -90,8 +90,14 @@ bool sp_gen_has(const sp_gen *g, uint64_t options) {
 }
 
 size_t sp_gen_length(const sp_gen *g, size_t n) {
-  uint64_t max_n = g->request->max_n;
-  return max_n != 0 && n > max_n ? (size_t)max_n : n;
+  bool softmax = g->request->op == SP_OP_SOFTMAX;
+  uint64_t most = g->request->max_n != 0 ? g->request->max_n : SIZE_MAX;
+  if (!softmax && sp_gen_affordable(g) < most) most = sp_gen_affordable(g);
+  size_t unit = g->request->op == SP_OP_ATTENTION ? g->request->shapes.n_kv_multiple : 0;
+  if (n > most) n = (size_t)most;
+  if (unit <= 1) return n;
+  size_t whole = (n + unit - 1) / unit * unit;
+  return whole > most ? whole - unit : whole;
 }
 
 void sp_gen_heads(sp_gen *g, size_t max) {

@@ -24,6 +24,7 @@ typedef struct sp_gen {
   uint64_t index;
   bool hide_in_logits; /* softmax: a hidden key has a logit of -inf, not a bias of -inf */
   bool quiet;          /* a stream is asked for its end only */
+  bool sparse;         /* few keys of a row will be visible */
 } sp_gen;
 
 /* ---- drawing from the offer (certify/gen/tools.c) ---- */
@@ -35,7 +36,8 @@ bool sp_gen_begin(sp_gen *g, sp_case *c, const sp_generator_request *request, si
 
 bool sp_gen_has(const sp_gen *g, uint64_t options); /* all of them are offered */
 
-/* n, or the longest row that is offered if that is less. */
+/* n, or the longest row that is offered if that is less; where rows have a multiple of some number
+ * of keys, the next longer one. */
 size_t sp_gen_length(const sp_gen *g, size_t n);
 
 /* How often the index has gone round a list of n situations. */
@@ -78,6 +80,15 @@ bool sp_gen_script(sp_gen *g);
 
 /* What every complete case needs: a script; then, in one case of three, sink logits. */
 bool sp_gen_finish(sp_gen *g);
+
+/* ---- shapes that are served (certify/gen/fit.c) ---- */
+
+/* Change d_head, d_value and the heads to ones that the subject serves. What allocates tensors does
+ * this first. False when n_kv, which generators rely on, is not served. */
+bool sp_gen_fit(sp_gen *g);
+
+/* The longest row of all visible keys that the oracle can afford in the smallest shape served. */
+size_t sp_gen_affordable(const sp_gen *g);
 
 /* ---- numbers (certify/gen/values.c) ---- */
 

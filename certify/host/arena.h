@@ -28,7 +28,9 @@ void sp_arena_close(sp_arena *arena);
 /* Make room for `bytes`; the other process must map the file again. */
 bool sp_arena_grow(sp_arena *arena, size_t bytes);
 
-/* A tensor of n[0] x n[1] x n[2] rows of `length` elements, and where it lies. */
+/* A tensor of n[0] x n[1] x n[2] rows of `length` elements, and where it lies: in one part, or, with
+ * `reach`, in one for each index of its outermost axis. Each part has pages of its own, `step` bytes
+ * after those of the part before; what is between them is nobody's and costs no memory. */
 typedef struct sp_tensor {
   const char *name; /* for messages: "k" */
   sp_dtype dtype;   /* 0: integers, or a struct */
@@ -37,15 +39,24 @@ typedef struct sp_tensor {
   size_t pad;         /* unused elements between two rows */
   bool head_major;    /* axes 1 and 2 change places in memory */
   bool writable;      /* an output */
+  bool reversed;      /* the last row is the first in memory */
+  uint32_t reach;     /* elements from first to last index of the outermost axis, as a power of 2 */
   bool at_end;        /* ends at its guard zone exactly, whatever the layout says */
   const void *packed; /* an input's rows in logical order, one after another */
-  size_t page, bytes; /* its pages: offset and length; no pages when it has no elements */
+  size_t page, bytes; /* pages of the first part: offset and length; none when it has no elements */
+  size_t start;       /* offset of the first byte of data */
   size_t data;        /* offset of element 0 */
 } sp_tensor;
 
 size_t sp_tensor_rows(const sp_tensor *t);
-size_t sp_tensor_extent(const sp_tensor *t); /* bytes from the first element to the last's end */
 int64_t sp_tensor_stride(const sp_tensor *t, int axis); /* elements */
+size_t sp_tensor_parts(const sp_tensor *t);
+size_t sp_tensor_step(const sp_tensor *t); /* bytes from one part to the next */
+size_t
+sp_tensor_extent(const sp_tensor *t); /* bytes from a part's first element to its last's end */
+
+/* The part that an offset of the arena is in or near, and that offset in the first part instead. */
+size_t sp_tensor_part_at(const sp_tensor *t, size_t offset, size_t *in_first);
 
 /* Bytes that these tensors need, guard zones included. */
 size_t sp_arena_need(const sp_arena *arena, const sp_tensor *t, size_t n, const sp_layout *layout);

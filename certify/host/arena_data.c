@@ -65,7 +65,7 @@ static size_t find_difference(const unsigned char *base, size_t from, const unsi
 
 /* Rows without gaps, in logical order, are one row. */
 static bool is_one_piece(const sp_tensor *t) {
-  return t->pad == 0 && !t->head_major;
+  return t->pad == 0 && !t->head_major && !t->reversed && sp_tensor_parts(t) == 1;
 }
 
 static size_t n_pieces(const sp_tensor *t) {
@@ -87,33 +87,43 @@ static size_t piece_offset(const sp_tensor *t, size_t r) {
   return t->data + (size_t)elements * t->element;
 }
 
-/* The gap before row r in memory order: r = 0 is the one before the data, r = rows that behind. */
-static void gap(const sp_tensor *t, size_t r, size_t *from, size_t *to) {
-  size_t rows = sp_tensor_rows(t);
+/* The gap before row r of a part in memory order: r = 0 is the one before the data, r = rows that
+ * behind. */
+static void gap(const sp_tensor *t, size_t part, size_t r, size_t *from, size_t *to) {
+  size_t rows = sp_tensor_rows(t) / sp_tensor_parts(t);
   size_t stride = (t->length + t->pad) * t->element;
-  *from = r == 0 ? t->page : t->data + (r - 1) * stride + t->length * t->element;
-  *to = r == rows ? t->page + t->bytes : t->data + r * stride;
+  size_t at = part * sp_tensor_step(t);
+  *from = at + (r == 0 ? t->page : t->start + (r - 1) * stride + t->length * t->element);
+  *to = at + (r == rows ? t->page + t->bytes : t->start + r * stride);
 }
 
 static size_t n_gaps(const sp_tensor *t, size_t *step) {
-  size_t rows = sp_tensor_rows(t);
+  size_t rows = sp_tensor_rows(t) / sp_tensor_parts(t);
   *step = t->pad > 0 ? 1 : rows; /* without padding only the first and the last are not empty */
   return rows;
+}
+
+static void fill_gaps(const sp_arena *arena, const sp_tensor *t, uint64_t word) {
+  size_t step, from, to;
+  size_t last = n_gaps(t, &step);
+  for (size_t part = 0; part < sp_tensor_parts(t); part++)
+    for (size_t r = 0; r <= last; r += step) {
+      gap(t, part, r, &from, &to);
+      fill(arena->base, from, to, word);
+    }
 }
 
 void sp_arena_fill(const sp_arena *arena, const sp_tensor *t, unsigned run) {
   if (t->bytes == 0) return;
   uint64_t word = word_of(t, run);
   if (t->writable) {
-    fill(arena->base, t->page, t->page + t->bytes, word);
+    for (size_t part = 0; part < sp_tensor_parts(t); part++) {
+      size_t from = t->page + part * sp_tensor_step(t);
+      fill(arena->base, from, from + t->bytes, word);
+    }
     return;
   }
-  size_t step, from, to;
-  size_t last = n_gaps(t, &step);
-  for (size_t r = 0; r <= last; r += step) {
-    gap(t, r, &from, &to);
-    fill(arena->base, from, to, word);
-  }
+  fill_gaps(arena, t, word);
   size_t bytes = piece_bytes(t);
   for (size_t r = 0; r < n_pieces(t); r++)
     memcpy(arena->base + piece_offset(t, r), (const unsigned char *)t->packed + r * bytes, bytes);
@@ -123,9 +133,20 @@ size_t sp_arena_changed_gap(const sp_arena *arena, const sp_tensor *t, unsigned 
   if (t->bytes == 0) return SP_NO_CHANGE;
   size_t step, from, to;
   size_t last = n_gaps(t, &step);
-  for (size_t r = 0; r <= last; r += step) {
-    gap(t, r, &from, &to);
-    size_t changed = find_other(arena->base, from, to, word_of(t, run));
+  for (size_t part = 0; part < sp_tensor_parts(t); part++)
+    for (size_t r = 0; r <= last; r += step) {
+      gap(t, part, r, &from, &to);
+      size_t changed = find_other(arena->base, from, to, word_of(t, run));
+      if (changed != SP_NO_CHANGE) return changed;
+    }
+  return SP_NO_CHANGE;
+}
+
+/* An output that nobody wrote. */
+static size_t changed_output(const sp_arena *arena, const sp_tensor *t, unsigned run) {
+  for (size_t part = 0; part < sp_tensor_parts(t); part++) {
+    size_t from = t->page + part * sp_tensor_step(t);
+    size_t changed = find_other(arena->base, from, from + t->bytes, sp_poison(t->dtype, run));
     if (changed != SP_NO_CHANGE) return changed;
   }
   return SP_NO_CHANGE;
@@ -133,8 +154,7 @@ size_t sp_arena_changed_gap(const sp_arena *arena, const sp_tensor *t, unsigned 
 
 size_t sp_arena_changed(const sp_arena *arena, const sp_tensor *t, unsigned run) {
   if (t->bytes == 0) return SP_NO_CHANGE;
-  if (t->writable)
-    return find_other(arena->base, t->page, t->page + t->bytes, sp_poison(t->dtype, run));
+  if (t->writable) return changed_output(arena, t, run);
   size_t bytes = piece_bytes(t);
   for (size_t r = 0; r < n_pieces(t); r++) {
     const unsigned char *row = (const unsigned char *)t->packed + r * bytes;

@@ -50,7 +50,9 @@ sp_tensor sp_call_tensor(const sp_case *c, const char *name, sp_dtype dtype, siz
                      .n = {a, b, h},
                      .length = length,
                      .pad = c->layout.row_pad,
-                     .head_major = c->layout.head_major};
+                     .head_major = c->layout.head_major,
+                     .reversed = c->layout.reversed,
+                     .reach = c->layout.reach};
 }
 
 int sp_call_input(sp_call *call, const sp_tensor *shape, const void *packed, size_t field) {

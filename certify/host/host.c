@@ -64,7 +64,8 @@ static void adopt(const sp_descriptor *d, sp_kernel *kernel) {
                         .attention = d->attention ? attention_elsewhere : NULL,
                         .cache = d->cache ? &cache_elsewhere : NULL,
                         .path = d->path ? path_elsewhere : NULL,
-                        .prepare = plans ? &prepare_elsewhere[plans] : NULL};
+                        .prepare = plans ? &prepare_elsewhere[plans] : NULL,
+                        .shapes = d->limits_shapes ? &d->shapes : NULL};
 }
 
 /* Copy what the child reported: the shared memory stays within the kernel's reach. */

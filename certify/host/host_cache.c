@@ -134,6 +134,20 @@ static bool step(stream *s, size_t index) {
   return true;
 }
 
+/* Memory for the largest step, before the first: a stream does not survive its process. */
+static bool reserve(const stream *s) {
+  stream ahead = *s;
+  sp_call call;
+  char where[96];
+  size_t most = 0;
+  for (size_t i = 0; i < s->c->n_steps; i++) {
+    build_step(&ahead, i, &call, where);
+    size_t need = sp_call_need(&call, &s->host->link.arena, &s->c->layout);
+    if (need > most) most = need;
+  }
+  return sp_host_reserve(s->host, most, s->incident);
+}
+
 static bool close_cache(stream *s) {
   sp_call call;
   sp_call_close(&call);
@@ -150,6 +164,7 @@ bool sp_host_stream(sp_host *host, size_t kernel, const sp_case *c, unsigned run
               .incident = incident,
               .path = path};
   sp_call call;
+  if (!reserve(&s)) return false;
   sp_call_open(&call, c);
   if (!put(&s, &call, "open")) return false;
   if (incident->kind != SP_INCIDENT_NONE) return true;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More memory for one call than this is a mistake in the case. */
-#define MOST_BYTES ((size_t)1 << 34)
+/* More address space for one call than this is a mistake in the case. */
+#define MOST_BYTES ((size_t)1 << 40)
 
 void sp_incident_set(sp_incident *incident, sp_incident_kind kind, const char *format, ...) {
   va_list arguments;
@@ -37,15 +37,19 @@ static bool restart(sp_host *host, sp_incident *incident) {
   return false;
 }
 
+/* The process that runs the kernel has to map memory that grew, so it is another one then. */
+bool sp_host_reserve(sp_host *host, size_t need, sp_incident *incident) {
+  sp_link *link = &host->link;
+  if (need <= link->arena.bytes) return true;
+  if (link->running) sp_link_stop(link);
+  return (need <= MOST_BYTES && sp_arena_grow(&link->arena, need)) ||
+         own_fault(incident, "the case needs more memory than the host can get");
+}
+
 bool sp_host_place(sp_host *host, const sp_call *call, const char *where, const sp_layout *layout,
                    unsigned run, sp_incident *incident) {
   sp_link *link = &host->link;
-  size_t need = sp_call_need(call, &link->arena, layout);
-  if (need > link->arena.bytes) {
-    if (link->running) sp_link_stop(link);
-    if (need > MOST_BYTES || !sp_arena_grow(&link->arena, need))
-      return own_fault(incident, "the case needs more memory than the host can get");
-  }
+  if (!sp_host_reserve(host, sp_call_need(call, &link->arena, layout), incident)) return false;
   if (!link->running && !restart(host, incident)) return false;
   host->previous = host->call;
   snprintf(host->previously, sizeof host->previously, "%s", host->where);
@@ -68,6 +72,8 @@ static void fill_request(const sp_call *call, size_t kernel, sp_request *request
   for (size_t i = 0; i < call->n_tensors; i++) {
     request->span[i].page = call->tensor[i].page;
     request->span[i].bytes = call->tensor[i].bytes;
+    request->span[i].parts = sp_tensor_parts(&call->tensor[i]);
+    request->span[i].step = sp_tensor_step(&call->tensor[i]);
     request->span[i].writable = call->tensor[i].writable;
   }
   /* A plan keeps no pointer to the struct it was made from: that one stays closed while it runs. */
@@ -79,18 +85,24 @@ static void fill_request(const sp_call *call, size_t kernel, sp_request *request
   request->capacity = call->tensor[call->token_at].length;
 }
 
-/* Where a changed byte is, in words. */
+/* Elements in the parts before that of *offset, which becomes one of the first part. */
+static size_t elements_before(const sp_tensor *t, size_t *offset) {
+  size_t part = sp_tensor_part_at(t, *offset, offset);
+  return part * (sp_tensor_extent(t) / t->element);
+}
+
+/* Where a changed byte is, in words; elements count as they lie in memory, gaps included. */
 static void describe_byte(const sp_tensor *t, size_t offset, char *text, size_t capacity) {
-  size_t end = t->data + sp_tensor_extent(t);
-  if (offset < t->data) {
-    snprintf(text, capacity, "%zu bytes before the start of %s", t->data - offset, t->name);
+  size_t end = t->start + sp_tensor_extent(t), before = elements_before(t, &offset);
+  if (offset < t->start) {
+    snprintf(text, capacity, "%zu bytes before the start of %s", t->start - offset, t->name);
   } else if (offset >= end) {
     snprintf(text, capacity, "%zu bytes past the end of %s", offset - end, t->name);
   } else {
-    size_t element = (offset - t->data) / t->element;
+    size_t element = (offset - t->start) / t->element;
     bool gap = element % (t->length + t->pad) >= t->length;
-    snprintf(text, capacity, "%selement %zu of %s", gap ? "the gap between rows at " : "", element,
-             t->name);
+    snprintf(text, capacity, "%selement %zu of %s", gap ? "the gap between rows at " : "",
+             before + element, t->name);
   }
 }
 

@@ -21,8 +21,9 @@ typedef struct spot {
 } spot;
 
 static size_t distance_of(const sp_tensor *t, size_t offset) {
-  size_t end = t->data + sp_tensor_extent(t);
-  if (offset < t->data) return t->data - offset;
+  size_t end = t->start + sp_tensor_extent(t);
+  (void)sp_tensor_part_at(t, offset, &offset);
+  if (offset < t->start) return t->start - offset;
   return offset < end ? 0 : offset - end + 1;
 }
 
@@ -38,15 +39,15 @@ static bool locate(const sp_call *call, size_t offset, spot *found) {
   }
   const sp_tensor *t = found->tensor;
   if (t == NULL) return false;
-  size_t extent = sp_tensor_extent(t);
-  found->count = extent / t->element;
-  found->side = offset < t->data ? BEFORE : offset < t->data + extent ? INSIDE : PAST;
+  size_t extent = sp_tensor_extent(t), part = sp_tensor_part_at(t, offset, &offset);
+  found->count = extent / t->element * sp_tensor_parts(t);
+  found->side = offset < t->start ? BEFORE : offset < t->start + extent ? INSIDE : PAST;
   if (found->side == BEFORE) {
-    found->distance = t->data - offset;
+    found->distance = t->start - offset;
     return true;
   }
-  found->distance = found->side == PAST ? offset - t->data - extent : 0;
-  found->element = (offset - t->data) / t->element;
+  found->distance = found->side == PAST ? offset - t->start - extent : 0;
+  found->element = (offset - t->start) / t->element + part * (extent / t->element);
   return true;
 }
 

@@ -25,6 +25,9 @@ sp_incident_set(sp_incident *incident, sp_incident_kind kind, const char *format
 
 /* ---- certify/host/host_call.c ---- */
 
+/* Memory for a call that needs this much; more than there was costs the kernel's process. */
+bool sp_host_reserve(sp_host *host, size_t need, sp_incident *incident);
+
 /* Place a call as host->call, whose args may be spoiled afterwards. Starts the worker if need be.
  */
 bool sp_host_place(sp_host *host, const sp_call *call, const char *where, const sp_layout *layout,

@@ -56,14 +56,18 @@ static bool fault(worker *w, const char *why) {
   return false;
 }
 
+static void protect(worker *w, uint64_t page, uint64_t bytes, int rights) {
+  if (bytes == 0 || mprotect(w->arena + page, bytes, rights) == 0) return;
+  fault(w, "set the rights of its pages");
+  _exit(1);
+}
+
 static void set_rights(worker *w, bool open) {
   const sp_request *call = &w->control->call;
   for (uint32_t i = 0; i < call->n_spans; i++) {
     int rights = !open ? PROT_NONE : PROT_READ | (call->span[i].writable ? PROT_WRITE : 0);
-    if (call->span[i].bytes == 0) continue;
-    if (mprotect(w->arena + call->span[i].page, call->span[i].bytes, rights) == 0) continue;
-    fault(w, "set the rights of its pages");
-    _exit(1);
+    for (uint64_t part = 0; part < call->span[i].parts; part++)
+      protect(w, call->span[i].page + part * call->span[i].step, call->span[i].bytes, rights);
   }
 }
 

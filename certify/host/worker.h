@@ -31,7 +31,8 @@ typedef struct sp_descriptor {
   char name[SP_WORKER_NAME], version[SP_WORKER_NAME], accuracy_class[SP_WORKER_CLASS];
   uint64_t options, max_n;
   uint32_t abi_minor, claims, dtypes_softmax, dtypes_q, dtypes_kv;
-  bool softmax, attention, cache, path, plans_softmax, plans_attention;
+  bool softmax, attention, cache, path, plans_softmax, plans_attention, limits_shapes;
+  sp_shapes shapes;
 } sp_descriptor;
 
 typedef struct sp_load_report {
@@ -49,7 +50,7 @@ typedef struct sp_request {
   uint32_t kind, kernel, n_threads;
   uint32_t n_spans;
   struct {
-    uint64_t page, bytes;
+    uint64_t page, bytes, parts, step; /* `parts` times, `step` bytes apart */
     bool writable;
   } span[SP_CALL_TENSORS];
   uint64_t args, token, n, capacity;

@@ -13,6 +13,7 @@
 /* Everything up to the operations must be there; a descriptor of a megabyte is not one. */
 #define LEAST_SIZE offsetof(sp_kernel, softmax)
 #define MOST_SIZE  (1u << 20)
+#define MOST_SHAPE 4096u
 
 __attribute__((format(printf, 2, 3))) static bool refuse(sp_load_report *load, const char *format,
                                                          ...) {
@@ -92,6 +93,39 @@ static bool check_plans(const sp_prepare_ops *ops, const char *name, sp_load_rep
   return true;
 }
 
+static bool check_dims(const sp_shapes *s, const sp_kernel *kernel, const char *name,
+                       sp_load_report *load) {
+  for (int i = 0; i < SP_MAX_SHAPES && s->dims[i].d_head != 0; i++) {
+    uint32_t d_head = s->dims[i].d_head, d_value = s->dims[i].d_value;
+    if (d_value == 0 || d_head > MOST_SHAPE || d_value > MOST_SHAPE)
+      return refuse(load, "shapes.dims[%d] of kernel %s is {%u, %u}; each is 1 to %u (KC-11)", i,
+                    name, d_head, d_value, MOST_SHAPE);
+    if (d_value != d_head && !(kernel->options & SP_OPT_D_VALUE))
+      return refuse(load,
+                    "shapes.dims[%d] of kernel %s is {%u, %u}, without SP_OPT_D_VALUE (KC-11)", i,
+                    name, d_head, d_value);
+  }
+  return true;
+}
+
+static bool check_shapes(const sp_shapes *s, const sp_kernel *kernel, const char *name,
+                         sp_load_report *load) {
+  if (s->size < sizeof(sp_shapes) || s->size > MOST_SIZE)
+    return refuse(load, "the shapes of kernel %s have the absurd size %u", name, s->size);
+  if (s->n_kv_multiple > MOST_SHAPE || (kernel->max_n != 0 && s->n_kv_multiple > kernel->max_n))
+    return refuse(load, "shapes.n_kv_multiple of kernel %s is %u, above max_n or %u (KC-11)", name,
+                  s->n_kv_multiple, MOST_SHAPE);
+  for (int i = 0; i < SP_MAX_SHAPES && s->group[i] != 0; i++) {
+    if (s->group[i] > MOST_SHAPE)
+      return refuse(load, "shapes.group[%d] of kernel %s is %u, above %u (KC-11)", i, name,
+                    s->group[i], MOST_SHAPE);
+    if (s->group[i] > 1 && !(kernel->options & SP_OPT_GQA))
+      return refuse(load, "shapes.group[%d] of kernel %s is %u, without SP_OPT_GQA (KC-11)", i,
+                    name, s->group[i]);
+  }
+  return check_dims(s, kernel, name, load);
+}
+
 /* Size first: of a descriptor that is shorter than ours the rest is absent, and of one that is
  * longer the rest is unknown to us. */
 bool sp_worker_describe(const sp_kernel *theirs, sp_kernel *kernel, sp_descriptor *d,
@@ -109,6 +143,9 @@ bool sp_worker_describe(const sp_kernel *theirs, sp_kernel *kernel, sp_descripto
   if (!kernel->softmax && !kernel->attention && !kernel->cache)
     return refuse(load, "kernel %s offers no operation", d->name);
   if (kernel->prepare != NULL && !check_plans(kernel->prepare, d->name, load)) return false;
+  if (kernel->shapes != NULL && !check_shapes(kernel->shapes, kernel, d->name, load)) return false;
+  d->limits_shapes = kernel->shapes != NULL;
+  d->shapes = d->limits_shapes ? *kernel->shapes : (sp_shapes){0};
   d->plans_softmax = kernel->prepare != NULL && kernel->prepare->softmax != NULL;
   d->plans_attention = kernel->prepare != NULL && kernel->prepare->attention != NULL;
   d->options = kernel->options;

@@ -67,7 +67,7 @@ typedef const sp_exhibit *const sp_exhibit_list[];
 extern sp_exhibit_list sp_exhibits_null, sp_exhibits_a, sp_exhibits_b, sp_exhibits_c, sp_exhibits_d,
     sp_exhibits_d_nan, sp_exhibits_e, sp_exhibits_f, sp_exhibits_g, sp_exhibits_g_ring,
     sp_exhibits_g_rope, sp_exhibits_g_undo, sp_exhibits_h, sp_exhibits_i, sp_exhibits_i_memory,
-    sp_exhibits_j, sp_exhibits_k, sp_exhibits_k_store;
+    sp_exhibits_i_strides, sp_exhibits_j, sp_exhibits_k, sp_exhibits_k_store;
 
 /* ---- hooks.c: replacements that several exhibits share ---- */
 extern const sp_hooks sp_no_hooks; /* the correct kernel */

@@ -17,8 +17,8 @@ static void hang(void) {
       sp_exhibits_null, sp_exhibits_a,      sp_exhibits_b,        sp_exhibits_c,
       sp_exhibits_d,    sp_exhibits_d_nan,  sp_exhibits_e,        sp_exhibits_f,
       sp_exhibits_g,    sp_exhibits_g_ring, sp_exhibits_g_rope,   sp_exhibits_g_undo,
-      sp_exhibits_h,    sp_exhibits_i,      sp_exhibits_i_memory, sp_exhibits_j,
-      sp_exhibits_k,    sp_exhibits_k_store};
+      sp_exhibits_h,    sp_exhibits_i,      sp_exhibits_i_memory, sp_exhibits_i_strides,
+      sp_exhibits_j,    sp_exhibits_k,      sp_exhibits_k_store};
   for (size_t c = 0; c < sizeof lists / sizeof *lists; c++)
     for (const sp_exhibit *const *e = lists[c]; *e && n_faults < ROOM; e++) {
       faults[n_faults] = (*e)->fault;

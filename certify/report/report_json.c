@@ -43,7 +43,7 @@ static cJSON *group_json(const sp_group *group) {
 
 static cJSON *finding_json(const sp_report *report, const sp_finding *finding) {
   const sp_group *group = &report->tally->groups[finding->group];
-  char line[512];
+  char line[768];
   sp_finding_line(report, finding, line, sizeof line);
   cJSON *json = cJSON_CreateObject();
   cJSON_AddStringToObject(json, "kind", finding->unsafe ? "unsafe" : "fail");
@@ -76,6 +76,9 @@ static cJSON *kernel_json(const sp_report *report) {
   cJSON_AddStringToObject(json, "sha256", report->digest);
   add_hex(json, "options", kernel->options);
   add_hex(json, "claims", kernel->claims);
+  char shapes[256];
+  sp_shapes_text(kernel->shapes, shapes, sizeof shapes);
+  if (shapes[0]) cJSON_AddStringToObject(json, "shapes", shapes + 1);
   cJSON *paths = cJSON_AddObjectToObject(json, "paths");
   for (size_t i = 0; i < SP_MAX_PATHS; i++)
     if (report->tally->paths[i].calls)

@@ -34,7 +34,7 @@ static void print_failures(FILE *stream, const sp_report *report, size_t g) {
   for (size_t i = 0; i < report->tally->n_findings; i++) {
     const sp_finding *finding = &report->tally->findings[i];
     if (finding->group != g) continue;
-    char line[512];
+    char line[768];
     sp_finding_line(report, finding, line, sizeof line);
     fprintf(stream, "      <failure type=\"%s\" message=\"", finding->clause);
     print_escaped(stream, finding->what);

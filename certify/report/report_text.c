@@ -117,7 +117,7 @@ static void print_groups(FILE *stream, const sp_report *report, const paint *p) 
 static void print_finding(FILE *stream, const sp_report *report, const sp_finding *finding,
                           const paint *p) {
   const sp_group *group = &report->tally->groups[finding->group];
-  char line[512];
+  char line[768];
   sp_finding_line(report, finding, line, sizeof line);
   fprintf(stream, "\n%s%s%s %s  %s %s: %s\n", p->bad, finding->unsafe ? "UNSAFE" : "FAIL", p->off,
           finding->clause, op_names[group->op], group->name, finding->what);
@@ -184,7 +184,8 @@ static void print_declined(FILE *stream, const sp_report *report) {
   size_t count;
   const sp_fault *faults = sp_faults(&count);
   if (!report->n_declined) return;
-  fprintf(stream, "        %zu more show only in cases that the kernel declined:\n",
+  fprintf(stream,
+          "        %zu more show only in cases that the kernel declined or does not serve:\n",
           report->n_declined);
   for (size_t i = 0; i < count; i++)
     if (report->tally->faults[i].declined)
@@ -247,6 +248,27 @@ static void print_untested(FILE *stream, const sp_report *report) {
     separator = ", ";
   }
   fputs(separator[0] == 'n' ? "everything that SPEC.md defines\n" : "\n", stream);
+  char shapes[256];
+  sp_shapes_text(kernel->shapes, shapes, sizeof shapes);
+  if (shapes[0]) fprintf(stream, "        shapes served, and no others tested:%s\n", shapes);
+}
+
+/* A kernel that serves one shape and does not say so declines nearly everything. */
+static void print_declining(FILE *stream, const sp_report *report) {
+  uint64_t declined = 0, all = 0;
+  for (size_t g = 0; g < report->tally->n_groups; g++) {
+    const sp_group *group = &report->tally->groups[g];
+    if (!group->generator) continue;
+    declined += group->n_declined;
+    all += group->n_cases - group->n_none;
+  }
+  if (declined == 0) return;
+  fprintf(stream, "declined %" PRIu64 " of %" PRIu64 " cases with SP_UNSUPPORTED", declined, all);
+  if (declined > all / 4)
+    fputs("; a kernel that serves only some shapes declares them:\n"
+          "        .shapes in sp_kernel, or the options and types that it leaves out (KC-11)",
+          stream);
+  fputc('\n', stream);
 }
 
 void sp_report_text(FILE *stream, const sp_report *report, const sp_text_options *options) {
@@ -260,6 +282,7 @@ void sp_report_text(FILE *stream, const sp_report *report, const sp_text_options
   fputc('\n', stream);
   print_power(stream, report);
   print_untested(stream, report);
+  print_declining(stream, report);
   if (report->tally->tool_error[0])
     fprintf(stream, "fault of sinkproof itself: %s\n", report->tally->tool_error);
   if (report->config.require_path && !report->path_ran)

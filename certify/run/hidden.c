@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why a fault survived: because the class that the subject claims accepts what it does, or because
- * no case shows it. The second makes a run worthless, the first says how little the class promises.
+/* Why a fault survived: because the class that the subject claims accepts what it does, because it
+ * shows in shapes only that the subject does not serve, or because no case shows it. The last makes a run worthless, the first says how little the class promises.
  * They are told apart by the same cases under the class that the museum's correct kernel meets: a
  * fault that fails there is hidden by the subject's class. A kernel that computes nothing is wrong
  * under every class worth a verdict, so no class may hide one. spec: CT-5 */
@@ -9,8 +9,11 @@
 #include "certify/profile/translate.h"
 #include "certify/run/run.h"
 
+typedef enum reason { HIDDEN, UNSERVED } reason;
+
 typedef struct search {
   const sp_run_config *config;
+  reason looked_for;
   const sp_kernel *kernel;
   const sp_class *cls; /* the subject's */
   sp_class reference;
@@ -45,9 +48,12 @@ static bool run_survivors(search *s, const sp_case *c, const sp_truth *truth, sp
     if (!concerns(s, i, c)) continue;
     if (!sp_host_run(s->museum, i, c, true, outputs, &incident, path))
       return tool_fault(s, "host of the museum", incident.text);
+    if (incident.kind > SP_INCIDENT_UNSUPPORTED && s->looked_for == UNSERVED)
+      s->tally->faults[i].declined = true;
     if (incident.kind != SP_INCIDENT_NONE) continue;
     sp_judge(truth, outputs, &judgement);
-    s->tally->faults[i].hidden = judgement.verdict == SP_FAIL;
+    sp_fault_result *result = &s->tally->faults[i];
+    *(s->looked_for == HIDDEN ? &result->hidden : &result->declined) = judgement.verdict == SP_FAIL;
   }
   return true;
 }
@@ -81,7 +87,7 @@ static bool answers(search *s, const sp_translation *t, bool *yes) {
 }
 
 /* Only cases that the subject answers count. */
-static bool visit(search *s, const sp_case *c) {
+static bool visit_hidden(search *s, const sp_case *c) {
   bool wanted = false, answered = false;
   sp_translation t;
   const char *left_out;
@@ -95,11 +101,24 @@ static bool visit(search *s, const sp_case *c) {
   return ok && (!answered || search_case(s, c));
 }
 
+/* spec: KC-11 */
+static bool visit_unserved(search *s, const sp_case *c) {
+  bool wanted = !sp_case_served(c, s->kernel->shapes);
+  for (size_t i = 0; wanted && i < s->n_faults; i++)
+    if (concerns(s, i, c)) return search_case(s, c);
+  return true;
+}
+
+static bool visit(search *s, const sp_case *c) {
+  return s->looked_for == HIDDEN ? visit_hidden(s, c) : visit_unserved(s, c);
+}
+
 static bool visit_group(search *s, const sp_group *group, unsigned first, unsigned n_shards) {
   for (uint64_t index = first; index < group->n_cases; index += n_shards) {
     sp_generator_request request;
     sp_case c;
     sp_group_request(group, s->kernel, s->config->seed, index, &request);
+    if (s->looked_for == UNSERVED) request.shapes = (sp_shapes){0};
     if (!sp_case_make(&c, &request)) continue;
     bool ok = visit(s, &c);
     sp_case_clear(&c);
@@ -122,8 +141,9 @@ void sp_shard_hidden(const sp_run_config *config, const sp_kernel *kernel, const
   s.subject = ok ? sp_host_open(&subject, why, sizeof why) : NULL;
   s.museum = s.subject ? sp_host_open(&museum, why, sizeof why) : NULL;
   ok = ok && (s.museum || tool_fault(&s, "host", why));
-  for (size_t g = 0; ok && g < tally->n_groups; g++)
-    if (tally->groups[g].generator) ok = visit_group(&s, &tally->groups[g], first, n_shards);
+  for (; ok && s.looked_for <= (kernel->shapes != NULL ? UNSERVED : HIDDEN); s.looked_for++)
+    for (size_t g = 0; ok && g < tally->n_groups; g++)
+      if (tally->groups[g].generator) ok = visit_group(&s, &tally->groups[g], first, n_shards);
   if (s.museum) sp_host_close(s.museum);
   if (s.subject) sp_host_close(s.subject);
 }

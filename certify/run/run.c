@@ -44,6 +44,10 @@ static bool identify(const sp_run_config *config, sp_report *report, sp_exit *st
   if (kernel) {
     report->kernel = *kernel;
     report->evidence = sp_host_evidence(host);
+    if (kernel->shapes != NULL) {
+      report->shapes = *kernel->shapes;
+      report->kernel.shapes = &report->shapes;
+    }
     report->kernel.name = copy(kernel->name);
     report->kernel.version = copy(kernel->version);
     report->kernel.accuracy_class = copy(kernel->accuracy_class);
@@ -110,7 +114,10 @@ static void await(const sp_report *report, sp_tally *parts, const pid_t *pids, u
 typedef enum purpose { JUDGE, FIND_HIDDEN } purpose;
 
 static void merge_hidden(sp_tally *whole, const sp_tally *part) {
-  for (size_t i = 0; i < SP_MAX_FAULTS; i++) whole->faults[i].hidden |= part->faults[i].hidden;
+  for (size_t i = 0; i < SP_MAX_FAULTS; i++) {
+    whole->faults[i].hidden |= part->faults[i].hidden;
+    whole->faults[i].declined |= part->faults[i].declined;
+  }
   if (part->tool_error[0] && !whole->tool_error[0])
     memcpy(whole->tool_error, part->tool_error, sizeof whole->tool_error);
 }

@@ -119,7 +119,8 @@ typedef struct sp_tally {
 
 typedef struct sp_report {
   sp_run_config config;
-  sp_kernel kernel; /* identity and claims; strings owned by the report */
+  sp_kernel kernel; /* identity and claims; strings and shapes owned by the report */
+  sp_shapes shapes;
   sp_class cls;
   uint64_t withheld; /* options that the profile keeps from the kernel (CT-12) */
   char digest[65];   /* SHA-256 of the library, hex; "" for a built-in kernel */

@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 #define SP_ABI_MAJOR 1u
-#define SP_ABI_MINOR 0u
+#define SP_ABI_MINOR 1u
 
 /* Element types: IEEE 754 binary32, binary64, binary16, and bfloat16. (NU-1) */
 typedef uint32_t sp_dtype;
@@ -269,6 +269,21 @@ enum {
   SP_CLAIM_THREAD_INVARIANT = 1 << 2 /* … nor on n_threads */
 };
 
+/* The shapes of attention and cache calls that a kernel serves, where it does not serve all: what
+ * one instance of a template, or one tile size, can do. Each list ends with its first 0, and an
+ * empty list allows everything. A call outside these is not put to the kernel, and the report says
+ * so. Limits that have a name above are options that are not declared: a kernel for decode alone
+ * has no SP_OPT_PREFILL, a causal one no SP_OPT_NONCAUSAL. (KC-11) */
+enum { SP_MAX_SHAPES = 8 };
+typedef struct sp_shapes {
+  uint32_t size;
+  uint32_t n_kv_multiple; /* attention: n_kv is a multiple of this; 0 = any */
+  struct {
+    uint32_t d_head, d_value; /* pairs that go together; unequal ones need SP_OPT_D_VALUE */
+  } dims[SP_MAX_SHAPES];
+  uint32_t group[SP_MAX_SHAPES]; /* n_heads / n_kv_heads; above 1 they need SP_OPT_GQA */
+} sp_shapes;
+
 /* A kernel. Absent operations (NULL) are not offered: never a failure, never a pass. */
 typedef struct sp_kernel {
   uint32_t size;
@@ -290,6 +305,7 @@ typedef struct sp_kernel {
   /* Name of the code path that the last call on this thread ran, for example "avx512". */
   const char *(*path)(void);
   const sp_prepare_ops *prepare; /* NULL = not offered */
+  const sp_shapes *shapes;       /* NULL = all */
 } sp_kernel;
 
 /* The one symbol of a kernel library: its kernel number `index` (0, 1, …), NULL past the last one

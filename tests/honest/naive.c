@@ -293,7 +293,8 @@ static void weigh(row *r, const sp_class *cls, const measure *ms) {
 static void compare_values(const row *r, const sp_array *got, size_t at, double *budget) {
   const sp_case *c = r->c;
   bool softmax = c->op == SP_OP_SOFTMAX, none = r->n_present == 0 || r->sink == INFINITY;
-  sp_dtype least = r->u < 0x1p-30L ? SP_F64 : SP_F32;
+  real least = least_of(r->u < 0x1p-30L ? SP_F64 : SP_F32);
+  least += (real)sp_class_underflow(r->cls, r->cls->u_p); /* weights may underflow where rounded */
   size_t row_len = softmax ? c->n_kv : c->d_value;
   for (size_t e = 0; e < row_len; e++) {
     real exact = 0, error = 0, size = 0;
@@ -305,7 +306,7 @@ static void compare_values(const row *r, const sp_array *got, size_t at, double 
       error += p * fabsl(v) * k->grow;
       size += fabsl(v);
     }
-    error = none ? 0 : error + 8 * (1 + size) * least_of(least);
+    error = none ? 0 : error + 8 * (1 + size) * least;
     compare(budget, c->dtype_q, load(got, at + e), r->invalid ? (real)NAN : exact, error);
   }
 }

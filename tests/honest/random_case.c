@@ -113,6 +113,8 @@ static void parameters(sp_case *c, dice *d, size_t min_n) {
   if (has(d, SP_OPT_STRIDES)) {
     c->layout.row_pad = (uint32_t)below(d, 4);
     c->layout.head_major = below(d, 2) == 0 && c->op != SP_OP_CACHE;
+    c->layout.reversed = below(d, 4) == 0;
+    c->layout.reach = below(d, 6) == 0 && c->n_kv < 40 ? 31 + (uint32_t)below(d, 2) : 0;
   }
   c->layout.guard_before = below(d, 2) == 0;
   c->layout.misalign = below(d, 2) == 0 ? (uint32_t)below(d, 8) : 0;
