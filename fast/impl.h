@@ -64,8 +64,8 @@ typedef struct sp_fast_row {
 typedef struct sp_fast_shape {
   uint64_t d_head, d_value; /* d_value is 0 when no output is wanted */
   /* Scratch, 64-byte aligned: partial sums of SP_FAST_STRIP outputs, padded like acc; for variants
-   * that spread, 4 floats for every element of every row, and 32 for every element of one. */
-  float *partial, *spread, *packed;
+   * that spread, 4 floats for every element of every row. */
+  float *partial, *spread;
 } sp_fast_shape;
 
 typedef struct sp_fast_impl {

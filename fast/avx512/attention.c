@@ -6,16 +6,15 @@
  * Keys come in groups of 16, one per lane (group.h). Rows go together as far as they can share a
  * load, eight at a time, and no row's arithmetic knows of another's.
  *
- * Roofline, d = 64: a row spends on 16 keys 64 multiply-adds for q·k and 64 for p·v, 32 cycles each
- * at two a cycle, and 5 cycles of the same two pipes on the exponential: 64 of 69 cycles, so what
- * dot.h and values.h reach is what decides. A tile of 256 keys (64 KiB of binary32, half of that in
- * 16 bits) comes from the second-level cache or from memory once for all rows.
+ * Roofline, d = 64: a row spends on 16 keys 64 multiply-adds for q·k, 64 for p·v and about 11 on the
+ * exponential, on the same pipes: 92 of 100 cycles where these start one in a cycle, so what dot.h and
+ * values.h reach is what decides. A tile of 256 keys (64 KiB of binary32, half of that in 16 bits)
+ * comes from the second-level cache or from memory once for all rows.
  *
- * What keeps a row from that roof: packing, whose shuffles and stores get in the way of multiply-
- * adds; what is not multiply-adds at all, the maximum, the exponentials and their sums, which stand
- * between the two loops, since every weight waits for the row's maximum; a query's own start and
- * end (spreading q, the sink logit in binary64, the outputs), which 128 keys do not make small. The
- * shares of the time, and the command that shows them, are in certify/bench/results. */
+ * What keeps a row from that roof: what is not multiply-adds at all, the maximum, the exponentials and
+ * their sums, which stand between the two loops, since every weight waits for the row's maximum; and
+ * a query's own start and end (q, the sink logit in binary64, the outputs), which 128 keys do not make
+ * small. The shares of the time, and the command that shows them, are in certify/bench/results. */
 #include "fast/avx512/dot.h"
 #include "fast/avx512/group.h"
 #include "fast/avx512/strip.h"
@@ -23,82 +22,71 @@
 #include "fast/avx512/variant.h"
 #include "fast/tensor.h"
 
-/* A group and the one after it on their way past the rows of a strip. */
-typedef struct pass {
+/* Groups [begin, end) of a tile on their way past a strip. */
+typedef struct scoring {
   uint64_t d;
-  const float *spread, *packed;
-  packing next;
-} pass;
+  const float *spread;
+  const char *const *key; /* the rows of the tile's keys */
+  uint32_t begin, end;
+} scoring;
 
-/* n_rows rows from r on; `unit` and `n_units` of the next group are packed meanwhile. */
-SPECIALISED void score_rows(uint32_t n_rows, sp_dtype dtype, bool ragged, strip *s, uint32_t r,
-                            uint32_t g, const pass *p, uint32_t unit, uint32_t n_units) {
-  __m512 dots[4];
-  dot_rows(n_rows, dtype, ragged, p->d, p->spread + r * LANES, p->packed, &p->next, unit, n_units,
-           dots);
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < n_rows; i++) _mm512_store_ps(s->x[r + i][g], dots[i]);
+static void find_rows(const tile *t, const char *row[SP_FAST_TILE]) {
+  for (uint32_t g = 0; g < t->n_groups; g++) group_rows(t, g, false, row + g * LANES);
 }
 
-/* 5 to 8 rows meet group g. Packing goes with the first four of them, or with all eight. */
-SPECIALISED void score_group(sp_dtype dtype, bool ragged, strip *s, uint32_t g, const pass *p) {
-  if (s->n_rows == 8) {
-    score_rows(4, dtype, ragged, s, 0, g, p, 0, 2);
-    score_rows(4, dtype, ragged, s, 4, g, p, 2, 2);
+/* n_rows rows from r on, at most 4. */
+SPECIALISED void score_rows(uint32_t n_rows, sp_dtype dtype, bool ragged, const scoring *at,
+                            strip *s, uint32_t r) {
+  for (uint32_t g = at->begin; g < at->end; g++) {
+    __m512 dots[4];
+    dot_rows(n_rows, dtype, ragged, at->d, at->spread + r * LANES, at->key + g * LANES, dots);
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < n_rows; i++) _mm512_store_ps(s->x[r + i][g], dots[i]);
+  }
+}
+
+SPECIALISED void score_few(sp_dtype dtype, bool ragged, const scoring *at, strip *s, uint32_t r) {
+  if (ragged)
+    for (; r + 4 <= s->n_rows; r += 4) score_rows(4, dtype, ragged, at, s, r);
+  for (; r + 2 <= s->n_rows; r += 2) score_rows(2, dtype, ragged, at, s, r);
+  if (r < s->n_rows) score_rows(1, dtype, ragged, at, s, r);
+}
+
+SPECIALISED void score_as(sp_dtype dtype, const scoring *at, strip *s) {
+  if (at->d % LANES != 0) {
+    score_few(dtype, true, at, s, 0);
     return;
   }
-  uint32_t r = 4;
-  score_rows(4, dtype, ragged, s, 0, g, p, 0, 4);
-  for (; r + 2 <= s->n_rows; r += 2) score_rows(2, dtype, ragged, s, r, g, p, 0, 0);
-  if (r < s->n_rows) score_rows(1, dtype, ragged, s, r, g, p, 0, 0);
+  const uint32_t by_leaf = s->n_rows == 8 ? 8 : s->n_rows >= 4 ? 4 : 0;
+  if (by_leaf > 0)
+    leaf_of(by_leaf, dtype)(at->key + at->begin * LANES, 2 * (at->end - at->begin), at->spread,
+                            at->d * sp_fast_bytes(dtype), s->x[0][at->begin]);
+  score_few(dtype, false, at, s, by_leaf);
 }
 
-/* Rows from which on packing a group pays. */
-#define PACK_ROWS 5u
-
-SPECIALISED void score_rows_direct(uint32_t n_rows, sp_dtype dtype, bool ragged, strip *s,
-                                   uint32_t r, uint32_t g, const pass *p) {
-  __m512 dots[4];
-  dot_rows_direct(n_rows, dtype, ragged, p->d, p->spread + r * LANES, &p->next, dots);
-#pragma GCC unroll 4
-  for (uint32_t i = 0; i < n_rows; i++) _mm512_store_ps(s->x[r + i][g], dots[i]);
-}
-
-SPECIALISED void score_few(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, strip *s,
-                           pass *p) {
-  uint32_t whole = 0;
-  int64_t step = 0;
-  for (uint32_t g = 0; g < s->n_groups; g++) {
-    uint32_t r = 0;
-    move_rows(s->keys, g, &whole, &step, p->next.row);
-    if (s->first) fetch_values(s->keys, g, shape->d_value);
-    for (; r + 4 <= s->n_rows; r += 4) score_rows_direct(4, dtype, ragged, s, r, g, p);
-    for (; r + 2 <= s->n_rows; r += 2) score_rows_direct(2, dtype, ragged, s, r, g, p);
-    if (r < s->n_rows) score_rows_direct(1, dtype, ragged, s, r, g, p);
-  }
-}
-
-/* The last group packs itself once more, into the half that nobody reads. */
-SPECIALISED void score(sp_dtype dtype, bool ragged, const sp_fast_shape *shape, uint32_t first_row,
-                       strip *s) {
-  uint64_t half = sp_fast_padded(shape->d_head) * LANES;
-  pass p = {.spread = shape->spread + first_row * sp_fast_padded(shape->d_head) * 4,
-            .d = shape->d_head,
-            .next = {.to = shape->packed}};
-  if (s->n_rows < PACK_ROWS) {
-    score_few(dtype, ragged, shape, s, &p);
+static void score_groups(const scoring *at, strip *s) {
+  switch (s->keys->run->k_dtype) {
+  case SP_F16:
+    score_as(SP_F16, at, s);
     return;
+  case SP_BF16:
+    score_as(SP_BF16, at, s);
+    return;
+  default:
+    score_as(SP_F32, at, s);
   }
-  uint32_t whole = 0;
-  int64_t step = 0;
-  move_rows(s->keys, 0, &whole, &step, p.next.row);
-  pack_group(dtype, ragged, p.d, &p.next);
-  for (uint32_t g = 0; g < s->n_groups; g++) {
-    p.packed = p.next.to;
-    p.next.to = shape->packed + (g % 2 == 0 ? half : 0);
-    if (g + 1 < s->n_groups) move_rows(s->keys, g + 1, &whole, &step, p.next.row);
-    if (s->first) fetch_values(s->keys, g, shape->d_value);
-    score_group(dtype, ragged, s, g, &p);
+}
+
+/* Where the values come from memory they are fetched meanwhile, group by group. */
+static void score_strip(const sp_fast_shape *shape, uint32_t first_row, const char *const *key,
+                        strip *s) {
+  const uint32_t at_once = s->keys->run->fetch ? 1 : GROUPS;
+  scoring at = {.d = shape->d_head, .key = key};
+  at.spread = shape->spread + first_row * 2 * sp_fast_padded(at.d);
+  for (; at.begin < s->n_groups; at.begin = at.end) {
+    at.end = at.begin + at_once < s->n_groups ? at.begin + at_once : s->n_groups;
+    if (s->first) fetch_values(s->keys, at.begin, shape->d_value);
+    score_groups(&at, s);
   }
 }
 
@@ -159,28 +147,6 @@ static void add_partial(const sp_fast_shape *shape, uint32_t r, double *acc, dou
   }
 }
 
-SPECIALISED void score_as(sp_dtype dtype, const sp_fast_shape *shape, uint32_t first_row,
-                          strip *s) {
-  if (shape->d_head % LANES == 0) {
-    score(dtype, false, shape, first_row, s);
-  } else {
-    score(dtype, true, shape, first_row, s);
-  }
-}
-
-static void score_strip(const sp_fast_shape *shape, uint32_t first_row, strip *s) {
-  switch (s->keys->run->k_dtype) {
-  case SP_F16:
-    score_as(SP_F16, shape, first_row, s);
-    return;
-  case SP_BF16:
-    score_as(SP_BF16, shape, first_row, s);
-    return;
-  default:
-    score_as(SP_F32, shape, first_row, s);
-  }
-}
-
 static void weigh_strip(const sp_fast_shape *shape, const strip *s) {
   switch (s->keys->run->v_dtype) {
   case SP_F16:
@@ -195,9 +161,10 @@ static void weigh_strip(const sp_fast_shape *shape, const strip *s) {
 }
 
 /* spec: SM-6 a row that gets nothing keeps its outputs, whatever the values hold */
-static void tile_strip(const sp_fast_shape *shape, uint32_t first_row, strip *s) {
+static void tile_strip(const sp_fast_shape *shape, uint32_t first_row, const char *const *key,
+                       strip *s) {
   double factor[ROWS];
-  score_strip(shape, first_row, s);
+  score_strip(shape, first_row, key, s);
   if (!weigh_keys(s, factor) || shape->d_value == 0) return;
   weigh_strip(shape, s);
   for (uint32_t r = 0; r < s->n_rows; r++)
@@ -207,7 +174,9 @@ static void tile_strip(const sp_fast_shape *shape, uint32_t first_row, strip *s)
 void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
                          sp_fast_row *rows, uint64_t n_rows) {
   const tile t = tile_of(keys, n_runs);
+  const char *key[SP_FAST_TILE];
   strip s;
+  find_rows(&t, key);
   s.keys = &t;
   s.n_groups = t.n_groups;
   for (uint32_t r = 0; r < n_rows; r += ROWS) {
@@ -215,12 +184,12 @@ void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, u
     s.rows = rows + r;
     s.n_rows = (uint32_t)(n_rows - r < ROWS ? n_rows - r : ROWS);
     s.alike = rows_alike(s.rows, s.n_rows);
-    tile_strip(shape, r, &s);
+    tile_strip(shape, r, key, &s);
   }
 }
 
 void sp_fast_spread_avx512(const sp_fast_shape *shape, const sp_fast_row *rows, uint64_t n_rows) {
-  uint64_t strip_length = sp_fast_padded(shape->d_head) * 4 * ROWS;
+  uint64_t strip_length = sp_fast_padded(shape->d_head) * 2 * ROWS;
   for (uint64_t r = 0; r < n_rows; r++)
     spread_row(rows[r].q, shape->d_head, (uint32_t)(r % ROWS),
                shape->spread + r / ROWS * strip_length);

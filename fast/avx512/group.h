@@ -92,26 +92,6 @@ static inline void group_rows(const tile *t, uint32_t g, bool values, const char
   }
 }
 
-/* The rows of the group after one whose rows these are, where both are whole and of one run. */
-static inline void next_rows(const char *row[LANES], int64_t step) {
-  const __m512i further = _mm512_set1_epi64((int64_t)LANES * step);
-  _mm512_storeu_si512(row, _mm512_add_epi64(_mm512_loadu_si512(row), further));
-  _mm512_storeu_si512(row + 8, _mm512_add_epi64(_mm512_loadu_si512(row + 8), further));
-}
-
-/* From a group's rows of k to those of the next one, g, of which `whole` more follow. */
-static inline void move_rows(const tile *keys, uint32_t g, uint32_t *whole, int64_t *step,
-                             const char *row[LANES]) {
-  const char *first = NULL;
-  if (*whole > 1) {
-    next_rows(row, *step);
-    --*whole;
-    return;
-  }
-  group_rows(keys, g, false, row);
-  *whole = whole_groups(keys, g, false, &first, step);
-}
-
 /* Fetch up to sixteen rows of `bytes` bytes, `step` bytes apart. */
 static inline void fetch_rows(const char *row, int64_t step, uint32_t n, uint64_t bytes) {
   for (uint32_t k = 0; k < n && k < LANES; k++, row += step)
