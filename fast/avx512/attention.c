@@ -22,12 +22,12 @@
 #include "fast/avx512/variant.h"
 #include "fast/tensor.h"
 
-/* Groups [begin, end) of a tile on their way past a strip. */
+/* The keys of a tile on their way past a strip. */
 typedef struct scoring {
   uint64_t d;
   const float *spread;
-  const char *const *key; /* the rows of the tile's keys */
-  uint32_t begin, end;
+  const char *const *key; /* their rows */
+  int64_t ahead;          /* how far from them, in bytes, is what comes near meanwhile */
 } scoring;
 
 static void find_rows(const tile *t, const char *row[SP_FAST_TILE]) {
@@ -37,7 +37,7 @@ static void find_rows(const tile *t, const char *row[SP_FAST_TILE]) {
 /* n_rows rows from r on, at most 4. */
 SPECIALISED void score_rows(uint32_t n_rows, sp_dtype dtype, bool ragged, const scoring *at,
                             strip *s, uint32_t r) {
-  for (uint32_t g = at->begin; g < at->end; g++) {
+  for (uint32_t g = 0; g < s->n_groups; g++) {
     __m512 dots[4];
     dot_rows(n_rows, dtype, ragged, at->d, at->spread + r * LANES, at->key + g * LANES, dots);
 #pragma GCC unroll 4
@@ -59,34 +59,32 @@ SPECIALISED void score_as(sp_dtype dtype, const scoring *at, strip *s) {
   }
   const uint32_t by_leaf = s->n_rows == 8 ? 8 : s->n_rows >= 4 ? 4 : 0;
   if (by_leaf > 0)
-    leaf_of(by_leaf, dtype)(at->key + at->begin * LANES, 2 * (at->end - at->begin), at->spread,
-                            at->d * sp_fast_bytes(dtype), s->x[0][at->begin]);
+    leaf_of(by_leaf, dtype)(at->key, (s->keys->n + 7) / 8, at->spread, at->d * sp_fast_bytes(dtype),
+                            s->x[0][0], at->ahead);
   score_few(dtype, false, at, s, by_leaf);
 }
 
-static void score_groups(const scoring *at, strip *s) {
-  switch (s->keys->run->k_dtype) {
-  case SP_F16:
-    score_as(SP_F16, at, s);
-    return;
-  case SP_BF16:
-    score_as(SP_BF16, at, s);
-    return;
-  default:
-    score_as(SP_F32, at, s);
-  }
+/* Bytes from a key to the one that is fetched while it is read. */
+static int64_t bytes_ahead(const sp_fast_keys *run) {
+  return run->n > 1 ? AHEAD * (row_of(run, false, 1) - row_of(run, false, 0)) : 0;
 }
 
-/* Where the values come from memory they are fetched meanwhile, group by group. */
 static void score_strip(const sp_fast_shape *shape, uint32_t first_row, const char *const *key,
                         strip *s) {
-  const uint32_t at_once = s->keys->run->fetch ? 1 : GROUPS;
-  scoring at = {.d = shape->d_head, .key = key};
-  at.spread = shape->spread + first_row * 2 * sp_fast_padded(at.d);
-  for (; at.begin < s->n_groups; at.begin = at.end) {
-    at.end = at.begin + at_once < s->n_groups ? at.begin + at_once : s->n_groups;
-    if (s->first) fetch_values(s->keys, at.begin, shape->d_value);
-    score_groups(&at, s);
+  const sp_fast_keys *last = s->keys->run + s->keys->n_runs - 1;
+  const scoring at = {.d = shape->d_head,
+                      .spread = shape->spread + first_row * 2 * sp_fast_padded(shape->d_head),
+                      .key = key,
+                      .ahead = bytes_ahead(last)};
+  switch (last->k_dtype) {
+  case SP_F16:
+    score_as(SP_F16, &at, s);
+    return;
+  case SP_BF16:
+    score_as(SP_BF16, &at, s);
+    return;
+  default:
+    score_as(SP_F32, &at, s);
   }
 }
 
@@ -114,18 +112,18 @@ SPECIALISED void weigh_groups(sp_dtype dtype, const sp_fast_shape *shape, const 
   }
 }
 
-/* Where the next keys are fetched meanwhile, it is after each group. */
+/* Groups that go past the values together: what they read twice stays in the first-level cache. */
+#define AT_ONCE 4u
+
 SPECIALISED void weigh(sp_dtype dtype, const sp_fast_shape *shape, const strip *s) {
-  const uint32_t at_once = s->keys->run->fetch ? 1 : GROUPS;
   for (uint32_t g = 0; g < s->n_groups;) {
     weighing w = {.first = NULL, .n_groups = 0};
-    if (s->first) fetch_next_keys(s->keys, g, shape->d_head);
     if (s->alike) w.n_groups = whole_groups(s->keys, g, true, &w.first, &w.step);
     if (w.n_groups == 0) {
       w.n_groups = 1;
       group_rows(s->keys, g, true, w.row);
     }
-    if (w.n_groups > at_once) w.n_groups = at_once;
+    if (w.n_groups > AT_ONCE) w.n_groups = AT_ONCE;
     weigh_groups(dtype, shape, s, g, &w);
     g += w.n_groups;
   }

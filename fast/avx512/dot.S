@@ -2,9 +2,10 @@
 /* The dot products of dot.h for 8 or 4 rows, where a head is a multiple of 16 elements.
  *
  *     void sp_dotN_TYPE(const char *const *key, uint64_t n, const float *spread, uint64_t bytes,
- *                       float *dots)
+ *                       float *dots, int64_t ahead)
  *
- * takes 8 n keys, eight at a time, of `bytes` bytes each. In assembly because of the order: adding
+ * takes 8 n keys, eight at a time, of `bytes` bytes each; what lies `ahead` bytes further is fetched
+ * into the second-level cache. In assembly because of the order: adding
  * the quarters of eight keys (36 instructions that wait for each other) goes between the first
  * multiply-adds of the next eight, row by row, as soon as a row's sums are wanted again; a processor
  * does not look so far ahead, and a compiler that is asked for it runs out of registers.
@@ -45,6 +46,10 @@
     vshufps $0xee, %zmm25, %zmm30, %zmm\k3
 .endm
 
+.macro FETCH row
+    prefetcht1 (\row, %rcx)
+.endm
+
 .macro KEYS type
     QUARTER \type, %rax, %rbx, %r9, %r10, 16, 17, 18, 19
     QUARTER \type, %r11, %r12, %r13, %r14, 20, 21, 22, 23
@@ -61,10 +66,12 @@
     vfmadd231ps %zmm\k1, %zmm24, %zmm\s1
 .endm
 
-.macro ELEMENT rows, e, k0, k1
+.macro ELEMENT rows, e, k0, k1, fetch0, fetch1
     ROW 0, \e, 0, 1, \k0, \k1
+    FETCH \fetch0
     ROW 1, \e, 2, 3, \k0, \k1
     ROW 2, \e, 4, 5, \k0, \k1
+    FETCH \fetch1
     ROW 3, \e, 6, 7, \k0, \k1
   .if \rows == 8
     ROW 4, \e, 8, 9, \k0, \k1
@@ -101,9 +108,9 @@
 .endm
 
 .macro REST rows
-    ELEMENT \rows, 1, 17, 21
-    ELEMENT \rows, 2, 18, 22
-    ELEMENT \rows, 3, 19, 23
+    ELEMENT \rows, 1, 17, 21, %r9, %r10
+    ELEMENT \rows, 2, 18, 22, %r11, %r12
+    ELEMENT \rows, 3, 19, 23, %r13, %r14
 .endm
 
 /* The sums before the first keys are 0, and go where those of the first keys will be. */
@@ -120,6 +127,10 @@ sp_dot\rows\()_\type:
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset \saved, 0
   .endr
+    push %rcx
+    .cfi_adjust_cfa_offset 8
+    push %r9
+    .cfi_adjust_cfa_offset 8
     mov $0xff00, %eax
     kmovw %eax, %k1
   .irp s, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
@@ -138,7 +149,10 @@ sp_dot\rows\()_\type:
     add $64, %rdi
     push %rdx
     xor %r15d, %r15d
+    mov 8(%rsp), %rcx
     KEYS \type
+    FETCH %rax
+    FETCH %rbx
     START 0, 0, 1, 2, 3
     START 2, 4, 5, 6, 7
   .if \rows == 8
@@ -152,12 +166,13 @@ sp_dot\rows\()_\type:
     .p2align 6
 2:
     KEYS \type
-    ELEMENT \rows, 0, 16, 20
+    ELEMENT \rows, 0, 16, 20, %rax, %rbx
     REST \rows
 3:
     add $1024, %rdx
     add $(16 * \element_bytes), %r15
-    cmp %rcx, %r15
+    add $(16 * \element_bytes), %rcx
+    cmp 16(%rsp), %r15
     jb 2b
     pop %rdx
     dec %rsi
@@ -168,6 +183,8 @@ sp_dot\rows\()_\type:
     FOLD 4, 8, 9, 10, 11
     FOLD 6, 12, 13, 14, 15
   .endif
+    add $16, %rsp
+    .cfi_adjust_cfa_offset -16
   .irp saved, %r15, %r14, %r13, %r12, %rbp, %rbx
     pop \saved
     .cfi_adjust_cfa_offset -8

@@ -33,9 +33,10 @@
 #define SPREAD (2 * SP_FAST_STRIP * LANES)
 
 /* 8 n keys, whose rows lie where key[8 n] says, of `bytes` bytes each, a multiple of 16 elements; the
- * eight or four rows of a strip from `spread` on; row r's dot products to dots[r * SP_FAST_TILE]. */
+ * eight or four rows of a strip from `spread` on; row r's dot products to dots[r * SP_FAST_TILE].
+ * Meanwhile what lies `ahead` bytes further than the keys is fetched. */
 typedef void dot_leaf(const char *const *key, uint64_t n, const float *spread, uint64_t bytes,
-                      float *dots);
+                      float *dots, int64_t ahead);
 dot_leaf sp_dot8_f32, sp_dot8_f16, sp_dot8_bf16, sp_dot4_f32, sp_dot4_f16, sp_dot4_bf16;
 
 static inline dot_leaf *leaf_of(uint32_t n_rows, sp_dtype dtype) {
