@@ -122,6 +122,15 @@ class Marks(unittest.TestCase):
         said = marks(report(f"{EXPLOITS}:correct", "--class", "cr", "--only", "tiny-soft*", *QUICK))
         self.assertEqual(said, {"correct": "FAILS CLASS"})
 
+    def test_right_on_a_shape_without_a_certificate(self):
+        """Wrong only where no shape of the benchmark looks: a needle outside a window of 2."""
+        with tempfile.TemporaryDirectory() as directory:
+            parsed = report(example(directory, "narrow", ">= call->window &&",
+                                    ">= call->window + (call->window == 2) &&"),
+                            "--certify", "smoke", "--only", "tiny-prefill-*-heads", *QUICK)
+        self.assertEqual(marks(parsed), {"narrow": "ok here, no certificate"})
+        self.assertEqual(parsed["contenders"][0]["certificate"], "DOES NOT CONFORM")
+
     def test_certified_in_the_same_run(self):
         with tempfile.TemporaryDirectory() as directory:
             parsed = report(example(directory, "right"),
@@ -169,8 +178,27 @@ class Reports(unittest.TestCase):
             self.assertEqual(code, 0, err)
             out = subprocess.run([sys.executable, "certify/bench/results.py", path], check=True,
                                  capture_output=True, text=True).stdout
-        self.assertRegex(out, r"forgets-last [0-9.]+ µs \*\*FAILS CLASS\*\*")
-        self.assertRegex(out, r"(?<!\*)correct [0-9.]+ µs, [0-9.]+×, error")
+        titles, cells = (re.search(pattern, out, re.M).group(1).split("|") for pattern in
+                         (r"^(\| shape \| thr .*)$", r"^(\| tiny-softmax\S+ \| 1 .*)$"))
+        row = {title.strip(): cell.strip() for title, cell in zip(titles, cells)}
+        self.assertRegex(row["forgets-last"], r"^[0-9.]+ µs [0-9.]+× \*\*wrong\*\*$")
+        self.assertRegex(row["correct"], r"^[0-9.]+ µs [0-9.]+×$")
+
+    def test_the_summary_sets_the_fastest_peer_beside_ours(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "bench.json")
+            code, _, err = bench("--own", f"{EXPLOITS}:correct", f"{EXPLOITS}:writes-nothing",
+                                 "--only", "tiny-soft*", "--json", path, *QUICK)
+            self.assertEqual(code, 0, err)
+            with open(path, encoding="utf-8") as file:
+                times = {r["kernel"]: r["least_s"] for r in json.load(file)["results"]}
+            out = subprocess.run([sys.executable, "certify/bench/results.py", path], check=True,
+                                 capture_output=True, text=True).stdout
+        own = next(name for name in times if name.startswith("fast-"))
+        least = min(times["correct"], times["writes-nothing"]) / times[own]
+        peer = min(("correct", "writes-nothing"), key=times.get)
+        mark = " **wrong**" if peer == "writes-nothing" else ""
+        self.assertIn(f"| {least:.2f}× {peer}{mark} |", out)
 
     def test_the_schema_can_fail(self):
         parsed = report(f"{EXPLOITS}:correct", "--only", "tiny-soft*", *QUICK)
@@ -180,7 +208,16 @@ class Reports(unittest.TestCase):
 
     def test_what_cannot_be_run(self):
         self.assertEqual(bench("--only", "no-such-shape", FAST)[0], 2)
-        self.assertEqual(bench("--threads", "0", FAST)[0], 2)
+        for wrong, told in ((("--threads", "0"), "0 is no number of threads"),
+                            (("--threads", "1.5"), "1.5 is no number of threads"),
+                            (("--time", "0"), "--time: 0 is no number of seconds"),
+                            (("--class", "w-quick"), 'unknown name "w-quick"'),
+                            (("--json", "-", "--html", "-"), "cannot both go"),
+                            (("--html", "/no/such/folder/x"), "cannot write '/no/such/folder/x'"),
+                            (("--only", "nobody"), "no shape is called 'nobody'")):
+            code, out, err = bench(FAST, *wrong)
+            self.assertEqual((code, out), (2, ""), wrong)
+            self.assertIn(told, err)
         self.assertEqual(bench("./no-such-file.so")[0], 5)
         self.assertEqual(bench(f"{FAST}:nobody")[0], 5)
 

@@ -67,6 +67,7 @@ typedef struct sp_contender {
   bool has_class;
   char certificate[64]; /* verdict of the certification in this run; "" = not certified */
   bool certified;
+  bool own; /* sinkproof's */
 } sp_contender;
 
 typedef enum sp_cell_state {
@@ -125,12 +126,16 @@ typedef struct sp_bench {
   sp_contender contender[SP_BENCH_CONTENDERS];
   sp_bench_shape *shape;
   sp_bench_result *result;
-  sp_limits limits[SP_BENCH_THREADS]; /* for each entry of config.threads */
-  char cpu[128];
+  sp_limits limits[SP_BENCH_THREADS];    /* for each entry of config.threads */
+  char cpu[128], made[24], command[512]; /* what processor, when (UTC), how */
+  uint32_t n_cores;
   void (*started)(const struct sp_bench *bench); /* limits are known */
   /* Called after each shape and number of threads, with the results from `first` on. */
   void (*progress)(const struct sp_bench *bench, size_t first);
 } sp_bench;
+
+/* certify/bench/run.c: take the shapes that the configuration names; false when memory runs out. */
+bool sp_bench_choose(sp_bench *bench);
 
 /* certify/bench/run.c. False when memory or processes run out, with a sentence. */
 bool sp_bench_run(sp_bench *bench, char *error, size_t capacity);
@@ -186,11 +191,12 @@ _Noreturn void sp_bench_timer(const sp_timer *timer);
 bool sp_bench_judge(const sp_bench *bench, const sp_bench_memory *m, sp_bench_result *results,
                     const sp_cell *const *cells, size_t n);
 
-void sp_bench_cpu(char *text, size_t capacity); /* the processor's name */
+/* certify/bench/cpu.c: the processor's name, family and model. */
+void sp_bench_cpu(char *text, size_t capacity);
 
 /* ---- reports ---- */
 void sp_bench_table(FILE *file, const sp_bench *bench, size_t first);
-char *sp_bench_json(const sp_bench *bench);
+bool sp_bench_json(FILE *file, const sp_bench *bench);
 bool sp_bench_html(FILE *file, const sp_bench *bench);
 const char *sp_cell_state_name(sp_cell_state state);
 

@@ -3,6 +3,7 @@
 #
 #   make bench                           our kernel, and every peer that has been built
 #   make bench SUITE=full CERTIFY=smoke  …
+#   make bench-record NAME=amd-zen4      the standard suite, to be kept: certify/bench/results/
 #   make bench ONLY='decode-*' BENCH_FLAGS='--threads 1 --realtime'
 
 SUITE       ?= standard
@@ -18,7 +19,6 @@ bench: command kernels ## time our kernel and the peers that are built, judged; 
 
 bench-peers: adapters ## fetch and build the peers, then make bench
 
-# Debian ships no static cJSON: this program writes tables and pages, and no JSON.
 $(BUILD)/bin/sinkproof-bench: $(call objects,certify/export/bench.c) $(LIB_CERTIFY) $(LIB_REF) \
                               $(LIB_FAST)
 	@mkdir -p $(@D)
@@ -26,6 +26,14 @@ $(BUILD)/bin/sinkproof-bench: $(call objects,certify/export/bench.c) $(LIB_CERTI
 	@$(CC) -static $(OPT) $(CFLAGS) -o $@ $^ -lnettle -pthread $(MPFR_LIBS)
 bench-static: $(BUILD)/bin/sinkproof-bench ## the benchmark with our kernel as one static program
 
-.PHONY: bench-results
-bench-results: ## the last run's table as Markdown, build/bench.md, with the processor's name
+.PHONY: bench-results bench-record
+bench-results: ## the last run's tables as Markdown, build/bench.md
 	$(PYTHON) certify/bench/results.py $(BUILD)/bench.json > $(BUILD)/bench.md
+
+# Short enough for one sitting: a kernel that takes seconds for a call is timed once, and one that
+# takes more than ten is called too slow.
+RECORD_FLAGS ?= --realtime --time 0.12 --limit 10
+bench-record: ## the tables kept in certify/bench/results: make bench-record NAME=amd-zen4, on a quiet machine
+	@test -n '$(NAME)' || { echo 'bench-record: NAME=... is missing, for example NAME=amd-zen4' >&2; exit 2; }
+	$(MAKE) bench SUITE=standard BENCH_FLAGS="$(RECORD_FLAGS)"
+	$(PYTHON) certify/bench/results.py $(BUILD)/bench.json > certify/bench/results/$(NAME).md

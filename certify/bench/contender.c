@@ -14,11 +14,21 @@ static void take(sp_bench *bench, const sp_bench_entrant *entrant, sp_host *host
   *c = (sp_contender){.path = entrant->path,
                       .entry = entrant->entry,
                       .index = index,
+                      .own = entrant->own,
                       .kernel = *sp_host_kernel(host, index)};
   snprintf(c->label, sizeof c->label, "%s", c->kernel.name);
   snprintf(c->version, sizeof c->version, "%s", c->kernel.version);
   const char *text = entrant->class_text ? entrant->class_text : c->kernel.accuracy_class;
   c->has_class = text[0] && sp_class_parse(text, &c->cls, why, sizeof why);
+}
+
+/* Does an earlier kernel of the library claim the class of this one? */
+static bool claimed_before(sp_host *host, size_t index) {
+  for (size_t i = 0; i < index; i++)
+    if (strcmp(sp_host_kernel(host, i)->accuracy_class,
+               sp_host_kernel(host, index)->accuracy_class) == 0)
+      return true;
+  return false;
 }
 
 bool sp_bench_enter(sp_bench *bench, const sp_bench_entrant *entrant, char *error,
@@ -30,7 +40,7 @@ bool sp_bench_enter(sp_bench *bench, const sp_bench_entrant *entrant, char *erro
   for (size_t i = 0; i < sp_host_count(host); i++) {
     const char *name = sp_host_kernel(host, i)->name;
     if (entrant->name[0] && strcmp(entrant->name, name) != 0) continue;
-    if (entrant->first_only && i > 0) break;
+    if (entrant->best_of_class && claimed_before(host, i)) continue;
     if (bench->n_contenders == SP_BENCH_CONTENDERS) {
       snprintf(error, capacity, "more than %d kernels", SP_BENCH_CONTENDERS);
       break;

@@ -11,7 +11,8 @@ typedef struct sp_bench_entrant {
   sp_kernel_entry entry;
   const char *name;       /* "" = every kernel of the library */
   const char *class_text; /* instead of what the kernel claims; NULL = that */
-  bool first_only;        /* only the library's first kernel */
+  bool best_of_class;     /* of kernels that claim the same class only the first */
+  bool own;               /* sinkproof's */
 } sp_bench_entrant;
 
 /* False with a sentence when none could be taken in. */

@@ -5,6 +5,7 @@
 #include "certify/bench/page.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "certify/bench/report.h"
 
@@ -29,6 +30,38 @@ void sp_page_text(FILE *file, const char *text) {
   }
 }
 
+static size_t family_length(const char *label) {
+  static const char *const types[] = {"-f32", "-f16", "-bf16"};
+  const size_t length = strlen(label);
+  for (size_t i = 0; i < 3; i++) {
+    const size_t n = strlen(types[i]);
+    if (length > n && strcmp(label + length - n, types[i]) == 0) return length - n;
+  }
+  return length;
+}
+
+static bool same_family(const sp_contender *a, const sp_contender *b) {
+  const size_t n = family_length(a->label);
+  return n == family_length(b->label) && strncmp(a->label, b->label, n) == 0;
+}
+
+void sp_page_family(FILE *file, const sp_contender *contender) {
+  char name[sizeof contender->label];
+  snprintf(name, sizeof name, "%.*s", (int)family_length(contender->label), contender->label);
+  sp_page_text(file, name);
+}
+
+size_t sp_page_colour(const sp_bench *bench, size_t contender) {
+  size_t colour = 0;
+  for (size_t i = 0; i <= contender; i++) {
+    size_t first = 0;
+    while (!same_family(&bench->contender[first], &bench->contender[i])) first++;
+    if (same_family(&bench->contender[i], &bench->contender[contender])) return colour;
+    colour += first == i;
+  }
+  return colour;
+}
+
 static void head(FILE *file, const sp_bench *bench) {
   fprintf(file,
           "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -37,16 +70,28 @@ static void head(FILE *file, const sp_bench *bench) {
           "<h1>Kernels with sinks, timed and judged</h1>\n<p class=\"soft\">",
           sp_page_style);
   sp_page_text(file, bench->cpu);
+  fprintf(file, ", %u core%s · %.10s · sinkproof %s · %s scheduling</p>\n<p class=\"soft\"><code>",
+          bench->n_cores, bench->n_cores == 1 ? "" : "s", bench->made, SP_VERSION,
+          bench->config.realtime ? "real-time" : "ordinary");
+  sp_page_text(file, bench->command);
   fprintf(
       file,
-      " · sinkproof %s</p>\n<p>All kernels ran in turns over the same buffers, %d rounds for each "
+      "</code></p>\n<p>All kernels ran in turns over the same buffers, %d rounds for each "
       "shape. <b>Least</b> is the shortest time seen, <b>spread</b> the distance from the 10th to "
       "the 90th percentile over the median. <b>Error</b> is that of the outputs that were timed, "
       "against exact values: the largest relative error of a weight for softmax, the RMS error "
       "over the RMS value for attention. <b>Budget</b> is the share of its own accuracy "
       "class&rsquo;s bound that a kernel used; above 1 it fails. Ratios between kernels of "
       "different classes compare different work.</p>\n",
-      SP_VERSION, SP_BENCH_ROUNDS);
+      SP_BENCH_ROUNDS);
+}
+
+/* A class may break after a comma, or the columns behind it leave the page. */
+static void class_text(FILE *file, const sp_contender *c) {
+  const char *text = c->has_class ? c->cls.text : "none";
+  fputs("<td class=\"l\"><code>", file);
+  for (; *text != '\0'; text++) fprintf(file, *text == ',' ? "%c<wbr>" : "%c", *text);
+  fputs("</code></td>", file);
 }
 
 static void contenders(FILE *file, const sp_bench *bench) {
@@ -57,13 +102,17 @@ static void contenders(FILE *file, const sp_bench *bench) {
   for (size_t i = 0; i < bench->n_contenders; i++) {
     const sp_contender *c = &bench->contender[i];
     fprintf(file, "<tr><td><span class=\"key\"><i%s style=\"background:var(--c%zu)\"></i></span>",
-            i < SP_PAGE_COLOURS ? " class=\"round\"" : "", i % SP_PAGE_COLOURS);
+            sp_page_colour(bench, i) < SP_PAGE_COLOURS ? " class=\"round\"" : "",
+            sp_page_colour(bench, i) % SP_PAGE_COLOURS);
     sp_page_text(file, c->label);
     fputs("</td><td class=\"l\">", file);
     sp_page_text(file, c->version);
-    fputs("</td><td class=\"l\"><code>", file);
-    sp_page_text(file, c->has_class ? c->cls.text : "none");
-    fprintf(file, "</code></td><td class=\"l %s\">", c->certified ? "good" : "bad");
+    fputs("</td>", file);
+    class_text(file, c);
+    fprintf(file, "<td class=\"l %s\">",
+            c->certified             ? "good"
+            : c->certificate[0] != 0 ? "bad"
+                                     : "soft");
     sp_page_text(file, c->certificate[0] ? c->certificate : "not certified");
     fputs("</td></tr>\n", file);
   }
@@ -95,11 +144,11 @@ static void limits(FILE *file, const sp_bench *bench) {
   fputs("</table></div>\n", file);
 }
 
-static void bar(FILE *file, const sp_bench_result *r, double slowest) {
+static void bar(FILE *file, const sp_bench *bench, const sp_bench_result *r, double slowest) {
   fprintf(file,
           "<td class=\"bar\"><span class=\"track\"><span class=\"fill\" "
           "style=\"width:%.1f%%;background:var(--c%zu)\"></span></span></td>",
-          100 * r->least / slowest, r->contender % SP_PAGE_COLOURS);
+          100 * r->least / slowest, sp_page_colour(bench, r->contender) % SP_PAGE_COLOURS);
 }
 
 static void row(FILE *file, const sp_bench *bench, const sp_bench_result *r, double best,
@@ -107,7 +156,8 @@ static void row(FILE *file, const sp_bench *bench, const sp_bench_result *r, dou
   const sp_contender *c = &bench->contender[r->contender];
   char time[24], rate[32];
   const char *mark = sp_bench_mark(bench, r);
-  bool good = r->judged && r->verdict == SP_PASS && c->certified;
+  bool right = r->judged && r->verdict == SP_PASS;
+  const char *look = !right ? "bad" : c->certified ? "good" : "soft";
   fputs("<tr><td>", file);
   sp_page_text(file, c->label);
   fputs("</td>", file);
@@ -115,16 +165,16 @@ static void row(FILE *file, const sp_bench *bench, const sp_bench_result *r, dou
     fprintf(file, "<td></td><td colspan=\"8\" class=\"l soft\">%s</td></tr>\n", mark);
     return;
   }
-  bar(file, r, slowest);
+  bar(file, bench, r, slowest);
   sp_bench_time(r->least, time, sizeof time);
   sp_bench_rate(&bench->shape[r->shape], r->least, rate, sizeof rate);
   fprintf(file, "<td>%s</td><td>%.2f&times;</td><td>%.0f %%</td><td>%s</td><td>", time,
           r->least / best, 100 * r->spread, rate);
   if (r->roof.seconds > 0)
     fprintf(file, "%.0f %% of %s", 100 * r->roof.seconds / r->least, sp_limit_names[r->roof.limit]);
-  fprintf(file, "</td><td>%.1e</td><td>%.2g</td><td class=\"l\"><code>", r->error, r->budget);
-  sp_page_text(file, c->has_class ? c->cls.text : "none");
-  fprintf(file, "</code></td><td class=\"l %s\"", good ? "good" : "bad");
+  fprintf(file, "</td><td>%.1e</td><td>%.2g</td>", r->error, r->budget);
+  class_text(file, c);
+  fprintf(file, "<td class=\"l %s\"", look);
   fputs(" title=\"", file);
   sp_page_text(file, r->why);
   fprintf(file, "\">%s</td></tr>\n", mark);

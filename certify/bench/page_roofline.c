@@ -40,13 +40,16 @@ static bool range(const sp_bench *bench, axes *a) {
   if (!(x0 <= x1)) return false;
   const double *limit = bench->limits[0].value;
   y1 = fmax(y1, fmax(limit[SP_LIMIT_FMA], limit[SP_LIMIT_DOT_BF16]) * 1e-9);
-  *a = (axes){log10(x0 / 2), log10(x1 * 2), floor(log10(y0)), log10(y1 * 1.6)};
+  /* The left end is where the nearest cache stops being the roof, so that all roofs are seen. */
+  const double ridge =
+      limit[SP_LIMIT_READ_L1] > 0 ? limit[SP_LIMIT_FMA] / limit[SP_LIMIT_READ_L1] : x0;
+  *a = (axes){log10(fmin(x0, ridge) / 2), log10(x1 * 2), log10(y0 / 1.6), log10(y1 * 1.6)};
   return true;
 }
 
-/* 1, 2, 5 of each decade. */
+static const double of_decade[] = {1, 2, 5}; /* where the ticks are */
+
 static void ticks_x(FILE *file, const axes *a) {
-  static const double of_decade[] = {1, 2, 5};
   for (double e = floor(a->x0); e <= a->x1; e++)
     for (int i = 0; i < 3; i++) {
       double x = of_decade[i] * pow(10, e);
@@ -59,12 +62,15 @@ static void ticks_x(FILE *file, const axes *a) {
 }
 
 static void ticks_y(FILE *file, const axes *a) {
-  for (double e = a->y0; e <= a->y1; e++)
-    fprintf(file,
-            "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--line)\"/>"
-            "<text class=\"soft\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-            LEFT, WIDTH - RIGHT, py(a, pow(10, e)), py(a, pow(10, e)), LEFT - 8,
-            py(a, pow(10, e)) + 4, pow(10, e));
+  for (double e = floor(a->y0); e <= a->y1; e++)
+    for (int i = 0; i < 3; i++) {
+      double y = of_decade[i] * pow(10, e);
+      if (log10(y) < a->y0 || log10(y) > a->y1) continue;
+      fprintf(file,
+              "<line x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--line)\"/>"
+              "<text class=\"soft\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
+              LEFT, WIDTH - RIGHT, py(a, y), py(a, y), LEFT - 8, py(a, y) + 4, y);
+    }
 }
 
 static void titles(FILE *file) {
@@ -84,7 +90,8 @@ static void flat_roof(FILE *file, const axes *a, const sp_limits *limits, sp_lim
           sp_limit_names[limit], y);
 }
 
-/* Bandwidth times intensity, up to the FMA roof. */
+/* Bandwidth times intensity, up to the FMA roof. The third level is often close to the second, so its
+ * name stands below its line. */
 static void slanted_roof(FILE *file, const axes *a, const sp_limits *limits, sp_limit limit) {
   double rate = limits->value[limit] * 1e-9, top = limits->value[SP_LIMIT_FMA] * 1e-9;
   if (rate <= 0 || top <= 0) return;
@@ -98,8 +105,9 @@ static void slanted_roof(FILE *file, const axes *a, const sp_limits *limits, sp_
   double angle = atan2(py(a, x1 * rate) - py(a, x0 * rate), px(a, x1) - px(a, x0)) * 57.29578;
   fprintf(
       file,
-      "<text class=\"soft\" transform=\"translate(%.1f %.1f) rotate(%.1f)\" dy=\"-5\">%s</text>\n",
-      px(a, x0) + 6, py(a, x0 * rate) - 4, angle, sp_limit_names[limit]);
+      "<text class=\"soft\" transform=\"translate(%.1f %.1f) rotate(%.1f)\" dy=\"%d\">%s</text>\n",
+      px(a, x0) + 6, py(a, x0 * rate) - 4, angle, limit == SP_LIMIT_READ_L3 ? 14 : -4,
+      sp_limit_names[limit]);
 }
 
 /* A circle; where the colours begin again, a square. */
@@ -116,8 +124,8 @@ static void points(FILE *file, const sp_bench *bench, const axes *a) {
     const sp_bench_result *r = &bench->result[i];
     if (!point(bench, r, &x, &y)) continue;
     bool hollow = !r->judged || r->verdict == SP_FAIL;
-    size_t colour = r->contender % SP_PAGE_COLOURS;
-    bool square = r->contender >= SP_PAGE_COLOURS;
+    size_t colour = sp_page_colour(bench, r->contender) % SP_PAGE_COLOURS;
+    bool square = sp_page_colour(bench, r->contender) >= SP_PAGE_COLOURS;
     mark(file, px(a, x), py(a, y), square);
     fprintf(file, " style=\"stroke:var(--c%zu);stroke-width:1.6;fill-opacity:.75;", colour);
     if (hollow) fputs("fill:none\"", file);
@@ -128,17 +136,27 @@ static void points(FILE *file, const sp_bench *bench, const axes *a) {
   }
 }
 
+static bool has_point(const sp_bench *bench, size_t colour) {
+  double x, y;
+  for (size_t r = 0; r < bench->n_results; r++)
+    if (sp_page_colour(bench, bench->result[r].contender) == colour &&
+        point(bench, &bench->result[r], &x, &y))
+      return true;
+  return false;
+}
+
+/* One entry for each colour, by the first contender that has it. */
 static void key(FILE *file, const sp_bench *bench) {
+  size_t next = 0;
   fputs("<p class=\"key\">", file);
   for (size_t i = 0; i < bench->n_contenders; i++) {
-    double x, y;
-    size_t n = 0;
-    for (size_t r = 0; r < bench->n_results; r++)
-      n += bench->result[r].contender == i && point(bench, &bench->result[r], &x, &y);
-    if (n == 0) continue;
+    const size_t colour = sp_page_colour(bench, i);
+    if (colour < next) continue;
+    next = colour + 1;
+    if (!has_point(bench, colour)) continue;
     fprintf(file, "<span><i%s style=\"background:var(--c%zu)\"></i>",
-            i < SP_PAGE_COLOURS ? " class=\"round\"" : "", i % SP_PAGE_COLOURS);
-    sp_page_text(file, bench->contender[i].label);
+            colour < SP_PAGE_COLOURS ? " class=\"round\"" : "", colour % SP_PAGE_COLOURS);
+    sp_page_family(file, &bench->contender[i]);
     fputs("</span>", file);
   }
   fputs("</p>\n", file);

@@ -135,7 +135,7 @@ static bool run_shape(sp_bench *bench, size_t shape, board *const *boards, size_
   return true;
 }
 
-static bool choose_shapes(sp_bench *bench) {
+bool sp_bench_choose(sp_bench *bench) {
   sp_bench_shape shape;
   const sp_bench_config *config = &bench->config;
   for (size_t i = 0; sp_bench_shape_get(i, &shape); i++) {
@@ -154,11 +154,11 @@ static bool choose_shapes(sp_bench *bench) {
 bool sp_bench_run(sp_bench *bench, char *error, size_t capacity) {
   board *boards[SP_BENCH_THREADS] = {NULL};
   size_t n_threads = 0;
-  bool ok = choose_shapes(bench);
+  bool ok = true;
   while (n_threads < SP_BENCH_THREADS && bench->config.threads[n_threads] > 0) n_threads++;
   bench->result =
       calloc(bench->n_shapes * bench->n_contenders * n_threads + 1, sizeof *bench->result);
-  if (!ok || bench->result == NULL) return refuse(error, capacity, "starting");
+  if (bench->result == NULL) return refuse(error, capacity, "starting");
   for (size_t t = 0; t < n_threads; t++) {
     void *memory =
         mmap(NULL, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

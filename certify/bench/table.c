@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "certify/bench/bench.h"
 #include "certify/bench/report.h"
@@ -61,6 +62,16 @@ void sp_bench_time(double seconds, char *text, size_t capacity) {
   }
 }
 
+/* Width of the column of classes. */
+static int class_width(const sp_bench *bench) {
+  int width = (int)strlen("class");
+  for (size_t i = 0; i < bench->n_contenders; i++) {
+    const int n = (int)strlen(bench->contender[i].cls.text);
+    if (n > width) width = n;
+  }
+  return width;
+}
+
 static void print_row(FILE *file, const sp_bench *bench, const sp_bench_result *r, double best) {
   const sp_contender *c = &bench->contender[r->contender];
   char least[24], median[24], rate[32], roof[32] = "-";
@@ -74,9 +85,9 @@ static void print_row(FILE *file, const sp_bench *bench, const sp_bench_result *
   if (r->roof.seconds > 0)
     snprintf(roof, sizeof roof, "%3.0f %% %s", 100 * r->roof.seconds / r->least,
              sp_limit_names[r->roof.limit]);
-  fprintf(file, "  %-26s %11s %11s %4.0f %% %6.2fx %15s  %-18s %8.1e %6.3f  %-24s %s%s\n", c->label,
+  fprintf(file, "  %-26s %11s %11s %4.0f %% %6.2fx %15s  %-18s %8.1e %6.3f  %-*s  %s%s\n", c->label,
           least, median, 100 * r->spread, r->least / best, rate, roof, r->error, r->budget,
-          c->cls.text, sp_bench_mark(bench, r), r->planned ? ", planned" : "");
+          class_width(bench), c->cls.text, sp_bench_mark(bench, r), r->planned ? ", planned" : "");
 }
 
 static void print_absent(FILE *file, const sp_bench *bench, const sp_bench_result *const *block,
@@ -96,9 +107,9 @@ void sp_bench_table(FILE *file, const sp_bench *bench, size_t first) {
     size_t n = sp_bench_block(bench, first, block);
     fprintf(file, "\n%s, %u thread%s\n", bench->shape[block[0]->shape].name, block[0]->n_threads,
             block[0]->n_threads == 1 ? "" : "s");
-    fprintf(file, "  %-26s %11s %11s %6s %7s %15s  %-18s %8s %6s  %-24s %s\n", "kernel", "least",
-            "median", "spread", "ratio", "rate", "of nearest roof", "error", "budget", "class",
-            "judged");
+    fprintf(file, "  %-26s %11s %11s %6s %7s %15s  %-18s %8s %6s  %-*s  %s\n", "kernel", "least",
+            "median", "spread", "ratio", "rate", "of nearest roof", "error", "budget",
+            class_width(bench), "class", "judged");
     for (size_t i = 0; i < n; i++)
       if (block[i]->state != SP_CELL_NOT_OFFERED) print_row(file, bench, block[i], block[0]->least);
     print_absent(file, bench, block, n);

@@ -17,6 +17,8 @@
 static const double least_sample = 50e-6;
 /* Worker threads of libraries spin for milliseconds after their last task. */
 static const useconds_t pause_us = 3000, pause_threads_us = 30000;
+/* How often the time that was asked for may be used up before a contender is not asked again. */
+static const double patience = 4;
 /* Where the output begins in its page, one for each round: 4 KiB aliasing with the input must not
  * be one contender's luck. */
 static const size_t out_offset[SP_BENCH_ROUNDS] = {0, 64, 1088, 2752};
@@ -24,6 +26,7 @@ static const size_t out_offset[SP_BENCH_ROUNDS] = {0, 64, 1088, 2752};
 typedef struct player {
   sp_kernel kernel;
   bool loaded;
+  double spent; /* seconds of timing */
 } player;
 
 static double now(void) {
@@ -70,7 +73,7 @@ static void fail(sp_cell *cell, sp_status status) {
 }
 
 /* Samples until the time of this round is used up; each is the mean of a few runs when they are
- * short. */
+ * short. The run that tells how many is a sample itself where one is enough. */
 static void measure(const sp_kernel *kernel, sp_op op, const sp_bench_call *call,
                     sp_prepared *prepared, double seconds, sp_cell *cell) {
   uint32_t most = cell->n_samples + SP_BENCH_SAMPLES / SP_BENCH_ROUNDS;
@@ -78,6 +81,8 @@ static void measure(const sp_kernel *kernel, sp_op op, const sp_bench_call *call
   sp_status status = once(kernel, op, call, prepared);
   double one = now() - start;
   size_t runs = one < least_sample ? (size_t)(least_sample / (one + 1e-8)) + 1 : 1;
+  if (runs == 1 && status == SP_OK) cell->sample[cell->n_samples++] = one;
+  if (one > seconds) most = cell->n_samples;
   while (cell->n_samples < most && status == SP_OK) {
     double before = now();
     for (size_t i = 0; i < runs && status == SP_OK; i++) status = once(kernel, op, call, prepared);
@@ -88,7 +93,7 @@ static void measure(const sp_kernel *kernel, sp_op op, const sp_bench_call *call
   if (status != SP_OK) fail(cell, status);
 }
 
-static void take_turn(const sp_timer *t, const player *p, unsigned round, sp_cell *cell) {
+static void take_turn(const sp_timer *t, player *p, unsigned round, sp_cell *cell) {
   const sp_bench_shape *shape = t->memory->shape;
   sp_bench_call call;
   sp_prepared *prepared = NULL;
@@ -105,8 +110,10 @@ static void take_turn(const sp_timer *t, const player *p, unsigned round, sp_cel
   if (status != SP_OK) {
     fail(cell, status);
   } else {
+    const double start = now();
     measure(&p->kernel, shape->op, &call, prepared, t->bench->config.seconds / SP_BENCH_ROUNDS,
             cell);
+    p->spent += now() - start;
   }
   if (prepared != NULL) p->kernel.prepare->release(prepared);
 }
@@ -143,7 +150,10 @@ static void play(const sp_timer *t, player *players, unsigned round) {
       continue;
     }
     take_turn(t, &players[i], round, cell);
-    if (round + 1 == SP_BENCH_ROUNDS && cell->state == SP_CELL_WAITING) {
+    /* One that takes seconds for a call has used up its time before the last round. */
+    const bool last =
+        round + 1 == SP_BENCH_ROUNDS || players[i].spent > patience * t->bench->config.seconds;
+    if (last && cell->state == SP_CELL_WAITING) {
       keep_rows(t, round, cell);
       note_path(&players[i].kernel, cell);
       cell->state = SP_CELL_TIMED;

@@ -19,14 +19,9 @@ int sp_cmd_attention(int argc, char **argv);
 int sp_cmd_bench(int argc, char **argv);
 int sp_cmd_story(int argc, char **argv);
 
-/* sinkproof bench, for this program and for one that has a kernel linked into it: `entry` is that
- * kernel's, or NULL; `json` writes reports, NULL where the program cannot. */
-struct sp_bench;
-typedef struct sp_bench_program {
-  sp_kernel_entry entry;
-  char *(*json)(const struct sp_bench *bench);
-} sp_bench_program;
-int sp_bench_main(int argc, char **argv, const sp_bench_program *program);
+/* sinkproof bench, for this program and for one that has kernels linked into it: `entry` is theirs,
+ * or NULL. */
+int sp_bench_main(int argc, char **argv, sp_kernel_entry entry);
 
 /* "path.so" or "path.so:kernel", as typed. */
 typedef struct sp_subject {

@@ -5,5 +5,5 @@
 #include "sinkproof/fast.h"
 
 int main(int argc, char **argv) {
-  return sp_bench_main(argc, argv, &(sp_bench_program){.entry = sp_fast_kernel});
+  return sp_bench_main(argc, argv, sp_fast_kernel);
 }
