@@ -163,6 +163,15 @@ class Reports(unittest.TestCase):
             self.assertIn(shape["name"], page.words)
         self.assertIn(parsed["cpu"], page.words)
 
+    def test_own_kernels_are_the_best_of_each_class_or_all(self):
+        own = report("--own", "--only", "tiny-soft*", *QUICK)["contenders"]
+        every = report("--variants", f"{EXPLOITS}:correct", "--only", "tiny-soft*",
+                       *QUICK)["contenders"]
+        self.assertEqual(len({c["class"] for c in own}), len(own))
+        self.assertEqual({c["class"] for c in own}, {c["class"] for c in every if c["own"]})
+        self.assertIn("fast-scalar", {c["kernel"] for c in every if c["own"]})
+        self.assertEqual([c["kernel"] for c in every if not c["own"]], ["correct"])
+
     def test_the_table_names_what_it_shows(self):
         code, out, _ = bench(FAST, f"{EXPLOITS}:declines", "--only", "tiny-soft*", *QUICK)
         self.assertEqual(code, 0)

@@ -26,14 +26,16 @@ $(BUILD)/bin/sinkproof-bench: $(call objects,certify/export/bench.c) $(LIB_CERTI
 	@$(CC) -static $(OPT) $(CFLAGS) -o $@ $^ -lnettle -pthread $(MPFR_LIBS)
 bench-static: $(BUILD)/bin/sinkproof-bench ## the benchmark with our kernel as one static program
 
-.PHONY: bench-results bench-record
+.PHONY: bench-results bench-record bench-record-name
 bench-results: ## the last run's tables as Markdown, build/bench.md
 	$(PYTHON) certify/bench/results.py $(BUILD)/bench.json > $(BUILD)/bench.md
 
 # Short enough for one sitting: a kernel that takes seconds for a call is timed once, and one that
 # takes more than ten is called too slow.
 RECORD_FLAGS ?= --realtime --time 0.12 --limit 10
-bench-record: ## the tables kept in certify/bench/results: make bench-record NAME=amd-zen4, on a quiet machine
-	@test -n '$(NAME)' || { echo 'bench-record: NAME=... is missing, for example NAME=amd-zen4' >&2; exit 2; }
-	$(MAKE) bench SUITE=standard BENCH_FLAGS="$(RECORD_FLAGS)"
+bench-record: SUITE := standard
+bench-record: BENCH_FLAGS := $(RECORD_FLAGS)
+bench-record: bench-record-name bench ## tables to be kept: make bench-record NAME=amd-zen4, on a quiet machine
 	$(PYTHON) certify/bench/results.py $(BUILD)/bench.json > certify/bench/results/$(NAME).md
+bench-record-name:
+	@test -n '$(NAME)' || { echo 'bench-record: NAME=... is missing, as in NAME=amd-zen4' >&2; exit 2; }
