@@ -6,7 +6,7 @@
   campaign.py corpus DIRECTORY SECONDS        rebuild the committed corpus from seeds and campaigns
   campaign.py numbers DIRECTORY               measure, and rewrite the tables of fuzz/README.md
   campaign.py worst DIRECTORY SECONDS         search for the worst cases, and keep them in worst/
-  campaign.py feedback DIRECTORY SECONDS      error feedback against plain coverage, ten seeds each
+  campaign.py feedback DIRECTORY INPUTS       error feedback against plain coverage, ten seeds each
 
 DIRECTORY holds the programs fuzz_* and tool_*. Corpora that grow are kept beside them.
 """
@@ -24,7 +24,8 @@ CORPUS = os.path.join(HERE, "corpus")
 CASES = ["softmax", "attention", "cache"]
 SEEDS = {"softmax": ["softmax"], "attention": ["attention"], "cache": ["cache"], "paths": CASES,
          "plugin": CASES, "parsers": ["parsers"], "descriptor": ["descriptor"]}
-LIMIT_BYTES = 300000  # of the committed corpus
+REGRESSIONS = sorted(glob.glob(os.path.join(HERE, "regressions", "*.input")))
+LIMIT_BYTES = 400000  # of the committed corpus
 
 # What libFuzzer and the targets print.
 UNITS = r"number_of_executed_units: (\d+)"
@@ -107,43 +108,55 @@ def distinct_files(directory):
     return kept
 
 
+def merge(programs, name, into, *sources):
+    """The fewest inputs that reach what all of them reach, smallest first. Of readers, how often a line ran
+    says little."""
+    os.makedirs(into)
+    subprocess.run([os.path.join(programs, "fuzz_" + name), "-set_cover_merge=1", "-max_len=1500",
+                    f"-use_counters={int(name in CASES)}", into, *sources], check=True,
+                   capture_output=True)
+    return sorted(distinct_files(into), key=lambda item: len(item[1]))
+
+
+def write_corpus(name, files):
+    shutil.rmtree(os.path.join(CORPUS, name), ignore_errors=True)
+    os.makedirs(os.path.join(CORPUS, name))
+    for base, data in files:
+        with open(os.path.join(CORPUS, name, base), "wb") as file:
+            file.write(data)
+    print(f"{name}: {len(files)} files, {sum(len(data) for _, data in files)} bytes")
+
+
 def corpus(programs, seconds):
-    """What finds faults stays; then what covers, smallest first, as long as there is room."""
+    """From the generators' cases, what is committed, and a campaign of each target: what finds faults
+    stays, and what was made for one place in the code; then what covers, smallest first, as long as there
+    is room."""
     with tempfile.TemporaryDirectory() as scratch:
         seeds, finders = os.path.join(scratch, "seeds"), os.path.join(scratch, "finders")
         os.makedirs(finders)
         subprocess.run([os.path.join(programs, "tool_seed"), seeds, "4"], check=True)
-        subprocess.run([os.path.join(programs, "tool_power"), "-t", "30", "-k", finders, seeds],
-                       check=False)
+        committed = [os.path.join(CORPUS, name) for name in CASES]
+        subprocess.run([os.path.join(programs, "tool_power"), "-t", "30", "-k", finders, seeds,
+                        *committed], check=False)
         room = LIMIT_BYTES
-        total = {name: [] for name in CASES}
-        for path, data in distinct_files(finders):
+        total = {name: [] for name in SEEDS if os.path.isdir(os.path.join(CORPUS, name))}
+        for path, data in distinct_files(finders) + distinct_files(os.path.join(seeds, "bare")):
             total[CASES[data[0] % 3 if data else 0]].append((os.path.basename(path), data))
             room -= len(data)
-        for name in CASES:
-            merged = os.path.join(scratch, "merged-" + name)
-            os.makedirs(merged)
-            grown = os.path.join(programs, "corpus", name)
-            os.makedirs(grown, exist_ok=True)
+        for left, name in zip(range(len(total), 0, -1), reversed(total)):  # parsers need least
             if seconds > 0:
-                subprocess.run(command(programs, name, seconds, os.path.join(seeds, name)),
-                               check=True, capture_output=True)
-            subprocess.run([os.path.join(programs, "fuzz_" + name), "-set_cover_merge=1",
-                            "-max_len=1500", merged, os.path.join(seeds, name), grown],
-                           check=True, capture_output=True)
-            files = sorted(distinct_files(merged), key=lambda item: len(item[1]))
-            budget = room // 3
-            for path, data in files:
+                subprocess.run(command(programs, name, seconds), check=True, capture_output=True)
+            grown = os.path.join(programs, "corpus", name)
+            sources = [path for path in (os.path.join(seeds, name), grown) if os.path.isdir(path)]
+            budget = room // left
+            for path, data in merge(programs, name, os.path.join(scratch, "merged-" + name),
+                                    os.path.join(CORPUS, name), *sources):
                 if len(data) <= budget:
                     budget -= len(data)
+                    room -= len(data)
                     total[name].append((os.path.basename(path), data))
         for name, files in total.items():
-            shutil.rmtree(os.path.join(CORPUS, name), ignore_errors=True)
-            os.makedirs(os.path.join(CORPUS, name))
-            for base, data in files:
-                with open(os.path.join(CORPUS, name, base), "wb") as file:
-                    file.write(data)
-            print(f"{name}: {len(files)} files, {sum(len(data) for _, data in files)} bytes")
+            write_corpus(name, files)
     return 0
 
 
@@ -185,23 +198,36 @@ def median(values):
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def feedback(programs, seconds):
-    """Both from the same seeds and an empty growing corpus; the worst budget that each reached."""
-    reached = {"1": [], "0": []}
-    for seed in range(1, 11):
-        for mode, list_of in reached.items():
-            shutil.rmtree(os.path.join(programs, "corpus", "softmax"), ignore_errors=True)
-            text, _ = one(programs, "softmax", seconds, f"-seed={seed}",
-                          environment={"SINKPROOF_FEEDBACK": mode})
-            list_of.append(float(last(WORST, text, "nan")))
-    wins, p = mann_whitney(reached["1"], reached["0"])
-    rewrite("feedback", [
-        f"Target `fuzz_softmax`, 10 seeds of {seconds} s each way, from the committed corpus.", "",
-        "| | worst share of the budget, median | least | most |", "|---|--:|--:|--:|",
-        *(f"| {name} | {median(reached[mode]):.4f} | {min(reached[mode]):.4f} "
-          f"| {max(reached[mode]):.4f} |"
-          for mode, name in (("1", "with error feedback"), ("0", "plain coverage"))), "",
-        f"With feedback wins {wins:g} of 100 pairs (Mann-Whitney, two-sided p = {p:.2g})."])
+def reached(programs, seed, mode, runs, start):
+    """The worst budget of one campaign of so many inputs, which no load of the machine changes."""
+    with tempfile.TemporaryDirectory() as grown:
+        done = subprocess.run([os.path.join(programs, "fuzz_softmax"), f"-runs={runs}",
+                               f"-seed={seed}", "-max_len=4096", "-rss_limit_mb=4096",
+                               "-dict=" + os.path.join(HERE, "fuzz.dict"), grown, start],
+                              capture_output=True, text=True, errors="replace", check=True,
+                              env=dict(os.environ, SINKPROOF_FEEDBACK=mode))
+    return float(last(WORST, done.stderr, "nan"))
+
+
+def feedback(programs, runs):
+    """From one bare header: what feedback does. From the corpus: what it adds to what is known."""
+    modes = (("1", "with error feedback"), ("0", "plain coverage"))
+    lines = [f"Target `fuzz_softmax`, 10 seeds of {runs} inputs each way: the worst share of the error "
+             "budget that each met.", "",
+             "| start from | | median | least | most |", "|---|---|--:|--:|--:|"]
+    with tempfile.TemporaryDirectory() as bare:
+        with open(os.path.join(bare, "header"), "wb") as file:
+            file.write(header(0))
+        for name, start in (("one bare header", bare),
+                            ("the committed corpus", os.path.join(CORPUS, "softmax"))):
+            found = {mode: [reached(programs, seed, mode, runs, start) for seed in range(1, 11)]
+                     for mode, _ in modes}
+            lines += [f"| {name} | {how} | {median(found[mode]):.4f} | {min(found[mode]):.4f} "
+                      f"| {max(found[mode]):.4f} |" for mode, how in modes]
+            wins, p = mann_whitney(found["1"], found["0"])
+            lines.append(f"| | feedback wins {wins:g} of 100 pairs (Mann-Whitney, two-sided "
+                         f"p = {p:.2g}) | | | |")
+    rewrite("feedback", lines)
     return 0
 
 

@@ -100,7 +100,8 @@ static bool check_subject(sp_fuzz_checker *checker, size_t index, const sp_case 
     sp_describe_judgement(c, truth, &judgement, finding->text, sizeof finding->text);
   } else if (ran && incident.kind == SP_INCIDENT_NONE) {
     found = (checker->twice && differs_elsewhere(checker, subject, c, &outputs, finding)) ||
-            (checker->plans && differs_prepared(checker, subject, c, &outputs, finding));
+            ((checker->plans || c->n_kv > SP_FUZZ_LARGE_N) &&
+             differs_prepared(checker, subject, c, &outputs, finding));
   }
   sp_outputs_clear(&outputs);
   return found;

@@ -23,7 +23,8 @@ typedef struct sp_fuzz_checker {
   size_t n_subjects;
   sp_fuzz_subject subject[SP_FUZZ_SUBJECTS];
   bool twice; /* run every case a second time elsewhere in memory: claims of determinism */
-  bool plans; /* and as a prepared call, where there are any */
+  bool plans; /* and as a prepared call, where there are any; of long rows even without this, since
+                 only plans share them among threads */
 } sp_fuzz_checker;
 
 /* What is wrong, and with whom. */

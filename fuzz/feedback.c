@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N_TYPES = 4, N_LENGTHS = 6, N_PATHS = 4, N_LEVELS = 64, N_KINDS = 3 };
+enum { N_TYPES = 4, N_LENGTHS = 6, N_PATHS = 8, N_LEVELS = 64, N_KINDS = 3 };
 
 __attribute__((used, section("__libfuzzer_extra_counters"))) static volatile uint8_t
     counters[N_TYPES * N_LENGTHS * N_PATHS * N_KINDS * N_LEVELS];

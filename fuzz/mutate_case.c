@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mutations of elements, steps and positions. Where an operation has no logits of its own, what is
+/* Mutations of elements. Where an operation has no logits of its own, what is
  * said of logits is done to keys: q and k make them. */
 #include "fuzz/mutate.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "certify/case/sequence.h"
 #include "certify/gen/tools.h"
 #include "fuzz/element.h"
-
-/* One draw in an expression: compilers evaluate operands in different orders. */
-typedef struct mutation {
-  sp_case *c;
-  sp_rng *rng;
-} mutation;
-
-static size_t below(const mutation *m, size_t n) {
-  return (size_t)sp_rng_below(m->rng, n);
-}
+#include "fuzz/mutation.h"
 
 /* ---- what a row is made of ---- */
 
@@ -29,7 +18,7 @@ typedef struct keys {
   size_t n, length, stride, at; /* key j: elements at + j stride … + length */
 } keys;
 
-static keys choose_row(const mutation *m) {
+static keys choose_row(const sp_mutation *m) {
   sp_case *c = m->c;
   if (c->op == SP_OP_SOFTMAX) return (keys){&c->logits, c->n_kv, 1, 1, below(m, c->n_q) * c->n_kv};
   size_t h = below(m, c->n_kv_heads);
@@ -60,7 +49,7 @@ static size_t max_key(const keys *row) {
 
 /* ---- logits ---- */
 
-static bool nudge_to_max(const mutation *m) {
+static bool nudge_to_max(const sp_mutation *m) {
   keys row = choose_row(m);
   if (row.n < 2) return false;
   size_t top = max_key(&row), j = below(m, row.n);
@@ -74,7 +63,7 @@ static bool nudge_to_max(const mutation *m) {
   return true;
 }
 
-static bool nudge_one(const mutation *m) {
+static bool nudge_one(const sp_mutation *m) {
   keys row = choose_row(m);
   if (row.n == 0) return false;
   size_t j = below(m, row.n), e = below(m, row.length);
@@ -86,7 +75,7 @@ static bool nudge_one(const mutation *m) {
   return true;
 }
 
-static bool make_ties(const mutation *m) {
+static bool make_ties(const sp_mutation *m) {
   keys row = choose_row(m);
   if (row.n < 2) return false;
   size_t from = below(m, row.n), first = below(m, row.n), n = 1 + below(m, row.n - first);
@@ -95,7 +84,7 @@ static bool make_ties(const mutation *m) {
   return true;
 }
 
-static bool shift_row(const mutation *m) {
+static bool shift_row(const sp_mutation *m) {
   static const double shifts[] = {0.5, 1, 16, 88, 104, 709, 1000, 0x1p-10, 0x1p-20, 30000};
   keys row = choose_row(m);
   double shift = shifts[below(m, sizeof shifts / sizeof *shifts)];
@@ -106,7 +95,7 @@ static bool shift_row(const mutation *m) {
 }
 
 /* A power of two: exponents change and nothing else, until a format ends. */
-static bool scale_row(const mutation *m) {
+static bool scale_row(const sp_mutation *m) {
   keys row = choose_row(m);
   double factor = ldexp(1, (int)below(m, 9) - 4);
   for (size_t j = 0; j < row.n; j++)
@@ -115,7 +104,7 @@ static bool scale_row(const mutation *m) {
   return row.n > 0;
 }
 
-static bool ramp(const mutation *m) {
+static bool ramp(const sp_mutation *m) {
   keys row = choose_row(m);
   double step = ldexp(sp_rng_one_in(m->rng, 2) ? 1 : -1, (int)below(m, 10) - 5);
   size_t first = row.n > 0 ? below(m, row.n) : 0;
@@ -123,7 +112,7 @@ static bool ramp(const mutation *m) {
   return row.n > 0;
 }
 
-static bool swap_keys(const mutation *m) {
+static bool swap_keys(const sp_mutation *m) {
   keys row = choose_row(m);
   if (row.n < 2) return false;
   size_t a = below(m, row.n), b = below(m, row.n);
@@ -136,7 +125,7 @@ static bool swap_keys(const mutation *m) {
 }
 
 /* Bits that code compares with, and bits that no code expects. */
-static double sentinel(const mutation *m, sp_dtype dtype) {
+static double sentinel(const sp_mutation *m, sp_dtype dtype) {
   static const double finite[] = {
       0,        -0.0,     1,        -1e4,       -3e4,           -65504,   -1e6,
       -1e9,     -1e30,    -0x1p127, 88.7228391, -103.97,        -87.3365, 20,
@@ -150,7 +139,7 @@ static double sentinel(const mutation *m, sp_dtype dtype) {
   return pick == n ? -INFINITY : pick == n + 1 ? INFINITY : NAN;
 }
 
-static bool set_sentinel(const mutation *m) {
+static bool set_sentinel(const sp_mutation *m) {
   keys row = choose_row(m);
   if (row.n == 0) return false;
   size_t j = below(m, row.n), e = below(m, row.length);
@@ -161,7 +150,7 @@ static bool set_sentinel(const mutation *m) {
 
 /* ---- sink logits ---- */
 
-static bool have_sinks(const mutation *m) {
+static bool have_sinks(const sp_mutation *m) {
   sp_case *c = m->c;
   if (c->sink_logit.bits != NULL) return true;
   return sp_array_alloc(&c->sink_logit, sp_rng_one_in(m->rng, 3) ? SP_BF16 : SP_F32,
@@ -169,7 +158,7 @@ static bool have_sinks(const mutation *m) {
 }
 
 /* The sink logit at the log-sum-exp of its row plus a little: it takes a share that shows. */
-static bool sink_near_lse(const mutation *m) {
+static bool sink_near_lse(const sp_mutation *m) {
   static const double deltas[] = {0, 1, -1, 3, -3, 8, -8, 16, -16, 40, -40, 100, -100};
   sp_case *c = m->c;
   sp_case_values values;
@@ -186,7 +175,7 @@ static bool sink_near_lse(const mutation *m) {
   return true;
 }
 
-static bool sink_sentinel(const mutation *m) {
+static bool sink_sentinel(const sp_mutation *m) {
   if (!have_sinks(m)) return false;
   sp_array *sink = &m->c->sink_logit;
   sp_ref_store(sink->dtype, sink->bits, below(m, sink->count), sentinel(m, sink->dtype));
@@ -195,7 +184,7 @@ static bool sink_sentinel(const mutation *m) {
 
 /* ---- masks ---- */
 
-static bool have_bias(const mutation *m) {
+static bool have_bias(const sp_mutation *m) {
   sp_case *c = m->c;
   if (c->op == SP_OP_CACHE || c->n_kv == 0) return false;
   if (c->key_bias.bits != NULL) return true;
@@ -212,7 +201,7 @@ static size_t n_bias_rows(const sp_case *c) {
 }
 
 /* A stretch of a row, most often one or more whole tiles from the start. */
-static void choose_stretch(const mutation *m, size_t *first, size_t *n) {
+static void choose_stretch(const sp_mutation *m, size_t *first, size_t *n) {
   static const size_t tile[] = {1, 8, 16, 32, 64};
   size_t n_kv = m->c->n_kv;
   *first = 0;
@@ -224,7 +213,7 @@ static void choose_stretch(const mutation *m, size_t *first, size_t *n) {
   if (sp_rng_one_in(m->rng, 4)) *first = n_kv - *n;
 }
 
-static void mask_in_row(const mutation *m, size_t row) {
+static void mask_in_row(const sp_mutation *m, size_t row) {
   size_t first, n;
   sp_case *c = m->c;
   choose_stretch(m, &first, &n);
@@ -234,7 +223,7 @@ static void mask_in_row(const mutation *m, size_t row) {
 }
 
 /* In one row, or in each another. */
-static bool mask_stretch(const mutation *m) {
+static bool mask_stretch(const sp_mutation *m) {
   if (!have_bias(m)) return false;
   size_t n_rows = n_bias_rows(m->c);
   if (!sp_rng_one_in(m->rng, 3)) {
@@ -245,7 +234,7 @@ static bool mask_stretch(const mutation *m) {
   return true;
 }
 
-static bool mask_logits(const mutation *m) {
+static bool mask_logits(const sp_mutation *m) {
   size_t first, n;
   keys row = choose_row(m);
   if (m->c->op != SP_OP_SOFTMAX || row.n == 0) return false;
@@ -255,7 +244,7 @@ static bool mask_logits(const mutation *m) {
   return true;
 }
 
-static bool bias_value(const mutation *m) {
+static bool bias_value(const sp_mutation *m) {
   if (!have_bias(m)) return false;
   sp_array *bias = &m->c->key_bias;
   double x = sp_rng_bell(m->rng) * 3;
@@ -268,7 +257,7 @@ static bool bias_value(const mutation *m) {
 }
 
 /* NaN, infinities and huge numbers in one key and its value, which some mask may hide. */
-static bool poison_key(const mutation *m) {
+static bool poison_key(const sp_mutation *m) {
   static const double poison[] = {NAN, INFINITY, -INFINITY, 0x1.fep127};
   sp_case *c = m->c;
   keys row = choose_row(m);
@@ -288,7 +277,7 @@ static bool poison_key(const mutation *m) {
 /* ---- values, queries ---- */
 
 /* A value that only one key has: who reads another key is far off. */
-static bool value_needle(const mutation *m) {
+static bool value_needle(const sp_mutation *m) {
   sp_case *c = m->c;
   if (c->v.count == 0) return false;
   size_t at = below(m, c->v.count), digit = 1 + below(m, 7);
@@ -296,7 +285,7 @@ static bool value_needle(const mutation *m) {
   return true;
 }
 
-static bool values_cancel(const mutation *m) {
+static bool values_cancel(const sp_mutation *m) {
   sp_case *c = m->c;
   for (size_t i = 0; i < c->v.count; i++) {
     double x = fabs(sp_gen_get(&c->v, i));
@@ -306,7 +295,7 @@ static bool values_cancel(const mutation *m) {
   return c->v.count > 0;
 }
 
-static bool scale_query(const mutation *m) {
+static bool scale_query(const sp_mutation *m) {
   sp_case *c = m->c;
   if (c->q.count == 0) return false;
   double factor = ldexp(1, (int)below(m, 9) - 3);
@@ -316,7 +305,7 @@ static bool scale_query(const mutation *m) {
   return true;
 }
 
-static bool random_element(const mutation *m) {
+static bool random_element(const sp_mutation *m) {
   sp_array *array = sp_fuzz_array(m->c, (int)below(m, SP_FUZZ_N_ROLES));
   if (array->bits == NULL || array->count == 0) return false;
   size_t at = below(m, array->count);
@@ -325,59 +314,32 @@ static bool random_element(const mutation *m) {
   return true;
 }
 
-/* ---- order: scripts and positions ---- */
-
-/* Blocks that fill a tile, or a few, to the last token or beyond. */
-static size_t edge_block(const mutation *m) {
-  size_t tile = (size_t)8 << below(m, 5), n = tile * (1 + below(m, 2));
-  return n - 1 + below(m, 3);
-}
-
-static bool change_step(const mutation *m) {
-  sp_case *c = m->c;
-  if (c->op != SP_OP_CACHE) return false;
-  sp_cache_step *step = &c->script[below(m, c->n_steps)];
-  size_t kind = below(m, 5);
-  if (step->kind == SP_STEP_APPEND && kind < 2) {
-    step->n_tokens = 1 + below(m, kind == 0 ? 4 : c->n_kv);
-    if (sp_rng_one_in(m->rng, 3)) step->n_tokens = edge_block(m);
-  } else if (step->kind == SP_STEP_APPEND && kind == 2) {
-    step->with_queries = !step->with_queries;
-  } else {
-    static const sp_cache_step_kind kinds[] = {SP_STEP_APPEND, SP_STEP_TRUNCATE, SP_STEP_ATTEND,
-                                               SP_STEP_TRUNCATE, SP_STEP_VISIBLE};
-    size_t sequence = below(m, sp_case_sequences(c));
-    *step = (sp_cache_step){.kind = kinds[below(m, 5)], .sequence = sequence};
-    if (step->kind == SP_STEP_ATTEND || step->kind == SP_STEP_VISIBLE) return true;
-    step->n_tokens = 1 + below(m, 6);
-    step->with_queries = step->kind == SP_STEP_APPEND && sp_rng_one_in(m->rng, 2);
-  }
-  return true;
-}
-
-static bool change_position(const mutation *m) {
-  sp_case *c = m->c;
-  bool keys_too = c->pos_k != NULL && c->n_kv > 0;
-  if (c->pos_q == NULL && !keys_too) return false;
-  int64_t *pos = c->pos_q;
-  size_t n = c->n_q;
-  if (pos == NULL || (keys_too && sp_rng_one_in(m->rng, 2))) {
-    pos = c->pos_k;
-    n = c->n_kv;
-  }
-  size_t i = below(m, n);
-  int64_t by = (int64_t)below(m, 9) - 4;
-  if (sp_rng_one_in(m->rng, 4)) by *= INT64_C(1) << below(m, 32);
-  if (pos[i] + by >= 0) pos[i] += by;
-  return true;
-}
-
 bool sp_fuzz_mutate_case(sp_case *c, sp_rng *rng) {
-  static bool (*const all[])(const mutation *) = {
-      nudge_to_max, nudge_one,      make_ties,     shift_row,     scale_row,      ramp,
-      swap_keys,    set_sentinel,   sink_near_lse, sink_near_lse, sink_sentinel,  mask_stretch,
-      mask_stretch, mask_logits,    bias_value,    poison_key,    value_needle,   values_cancel,
-      scale_query,  random_element, change_step,   change_step,   change_position};
-  const mutation m = {c, rng};
+  static bool (*const all[])(const sp_mutation *) = {nudge_to_max,
+                                                     nudge_one,
+                                                     make_ties,
+                                                     shift_row,
+                                                     scale_row,
+                                                     ramp,
+                                                     swap_keys,
+                                                     set_sentinel,
+                                                     sink_near_lse,
+                                                     sink_near_lse,
+                                                     sink_sentinel,
+                                                     mask_stretch,
+                                                     mask_stretch,
+                                                     mask_logits,
+                                                     bias_value,
+                                                     poison_key,
+                                                     value_needle,
+                                                     values_cancel,
+                                                     scale_query,
+                                                     random_element,
+                                                     sp_fuzz_change_step,
+                                                     sp_fuzz_change_step,
+                                                     sp_fuzz_spread_sequences,
+                                                     sp_fuzz_change_position,
+                                                     sp_fuzz_far_positions};
+  const sp_mutation m = {c, rng};
   return all[below(&m, sizeof all / sizeof *all)](&m);
 }

@@ -78,7 +78,7 @@ static void change_heads(sp_fuzz_header *h, sp_rng *rng) {
 
 static uint8_t some_dim(sp_rng *rng) {
   static const uint16_t wide[] = {64, 72, 80, 96, 112, 128, 192, 256};
-  if (sp_rng_one_in(rng, 10)) return sp_fuzz_dim_code(wide[sp_rng_below(rng, 8)]);
+  if (sp_rng_one_in(rng, 6)) return sp_fuzz_dim_code(wide[sp_rng_below(rng, 8)]);
   return sp_fuzz_dim_code(1 + sp_rng_below(rng, sp_rng_one_in(rng, 4) ? SP_FUZZ_LARGE_D : 17));
 }
 

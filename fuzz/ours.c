@@ -50,7 +50,7 @@ static void open_ours(sp_fuzz_ours *ours) {
   }
   if (ours->plugin) ours->checker.subject[n_others - 1].library = library;
   ours->n_subjects = n;
-  ours->checker.twice = ours->checker.plans = ours->twice;
+  ours->checker.twice = ours->twice;
   ours->is_open = true;
   if (LLVMFuzzerMutate == NULL) return; /* a replay */
   announce(&ours->checker);
@@ -66,8 +66,10 @@ static bool is_sampled(const uint8_t *data, size_t size) {
 
 int sp_fuzz_ours_input(sp_fuzz_ours *ours, const uint8_t *data, size_t size) {
   if (!ours->is_open) open_ours(ours);
-  bool without_oracle = ours->oracle && ours->sampled && !is_sampled(data, size);
+  bool sampled = ours->sampled && is_sampled(data, size);
+  bool without_oracle = ours->oracle && ours->sampled && !sampled;
   ours->checker.n_subjects = ours->n_subjects - without_oracle;
+  ours->checker.plans = ours->twice || sampled;
   sp_fuzz_input(&ours->checker, data, size);
   return 0;
 }

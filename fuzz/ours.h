@@ -8,7 +8,8 @@
 typedef struct sp_fuzz_ours {
   uint32_t ops; /* 1u << SP_OP_… */
   bool oracle;  /* the oracle's own kernel too, which claims to be correctly rounded */
-  bool sampled; /* … for one input in 16: it takes ten times as long as all the others */
+  bool sampled; /* the oracle, and plans where there are no others, for one input in 16: they take
+                   ten times as long as all the rest */
   bool plugin;  /* and a third party's, as fuzz_plugin.c takes it: SINKPROOF_PLUGIN */
   bool twice;   /* determinism and plans too */
   bool is_open;

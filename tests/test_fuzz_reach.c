@@ -69,6 +69,22 @@ static uint64_t four_sequences(const sp_cache *cache, uint64_t sequence) {
   return sequence % 4;
 }
 
+/* A distance in sixteen bits: what is far away is near again. */
+static bool window_of_sixteen_bits(const sp_row *row, uint64_t j) {
+  sp_row near = *row;
+  if (!row->attention || row->cache || sp_row_is_pair(row, j)) return sp_base_visible(row, j);
+  const int64_t away = row->pos_q - sp_row_pos(row, j);
+  if (away > UINT16_MAX && (uint16_t)away < row->window) near.window = SP_WINDOW_ALL;
+  return sp_base_visible(&near, j);
+}
+
+/* Tokens of the second sequence do something to a first one that has four. */
+static void first_after_second(sp_row *row) {
+  const sp_cache *cache = row->cache;
+  const bool both = cache && cache->number == 0 && cache->n_sequences > 1 && cache->n_seen >= 4;
+  scaled(row, both && cache->sequence[1] && cache->sequence[1]->n_seen > 0);
+}
+
 static const struct {
   sp_op op;
   sp_hooks hooks;
@@ -85,8 +101,10 @@ static const struct {
     {SP_OP_ATTENTION, {.visible = hidden_from_the_first_head}},
     {SP_OP_CACHE, {.route = four_sequences}},
     {SP_OP_CACHE, {.prepare = thirty_third_head}},
+    {SP_OP_ATTENTION, {.visible = window_of_sixteen_bits}},
+    {SP_OP_CACHE, {.prepare = first_after_second}},
 };
-enum { N_FAULTS = sizeof faults / sizeof *faults, TRIES = 12000 };
+enum { N_FAULTS = sizeof faults / sizeof *faults, TRIES = 50000 };
 
 static bool found(sp_op op, const sp_hooks *hooks, int tries) {
   sp_kernel kernel = *sp_museum_base_kernel();
