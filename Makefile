@@ -14,7 +14,7 @@ JOBS    ?= $(shell nproc)
 KERNEL  ?= $(KERNEL_FAST)
 
 APT = build-essential pkg-config libmpfr-dev libmpfi-dev libgmp-dev libflint-dev libflint-arb-dev \
-      check libcjson-dev nettle-dev python3 python3-jsonschema $(ADAPTER_APT)
+      check libcjson-dev nettle-dev python3 python3-jsonschema python3-yaml $(ADAPTER_APT)
 
 -include config.mk
 

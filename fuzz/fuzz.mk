@@ -3,6 +3,8 @@
 # its libFuzzer.
 
 FUZZ_APT     := clang llvm libclang-rt-14-dev
+# … and the build of the oracle's libraries from source, as OSS-Fuzz does it.
+FUZZ_OSS_APT := dpkg-dev m4 autoconf automake libtool texinfo zip unzip file binutils
 FUZZ_TARGETS := softmax attention cache paths plugin parsers descriptor
 FUZZ_CC      ?= clang
 TIME         ?= 60
@@ -64,7 +66,7 @@ $(foreach source,$(filter-out $(FUZZ_LOUD),$(wildcard ref/*.c fast/*.c fast/*/*.
 FUZZ_CASES    := fuzz/corpus/softmax fuzz/corpus/attention fuzz/corpus/cache
 FUZZ_CORPUS    = $(if $(filter paths plugin,$(1)),$(FUZZ_CASES),fuzz/corpus/$(1))
 
-.PHONY: fuzz-programs fuzz-programs-plain fuzz-test fuzz-test-engine fuzz fuzz-replay fuzz-replay-sanitizers fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback fuzz-afl fuzz-coverage
+.PHONY: fuzz-oss fuzz-contract fuzz-programs fuzz-programs-plain fuzz-test fuzz-test-engine fuzz fuzz-replay fuzz-replay-sanitizers fuzz-power fuzz-corpus fuzz-worst fuzz-numbers fuzz-feedback fuzz-afl fuzz-coverage
 fuzz-programs: $(FUZZ_PROGRAMS)
 
 fuzz: ## fuzz every target at once: make fuzz TIME=60 (clang with libFuzzer: FUZZ_APT in fuzz/fuzz.mk)
@@ -72,7 +74,7 @@ fuzz: ## fuzz every target at once: make fuzz TIME=60 (clang with libFuzzer: FUZ
 	$(PYTHON) fuzz/campaign.py run $(FUZZ_BUILD)/fuzz $(TIME)
 
 # The room's programs, with planted faults: what needs no engine is part of `make check`.
-fuzz-test: fuzz-programs-plain
+fuzz-test: fuzz-programs-plain fuzz-contract
 	$(PYTHON) fuzz/tests/room.py $(BUILD)
 fuzz-test-engine: fuzz-programs-plain ## the same with an engine: a planted crash becomes a minimal vector
 	+@$(FUZZ_MAKE) fuzz-programs
@@ -109,9 +111,10 @@ fuzz-numbers: ## measure, and rewrite the tables of fuzz/README.md
 	+@$(FUZZ_MAKE) fuzz-programs
 	$(PYTHON) fuzz/campaign.py numbers $(FUZZ_BUILD)/fuzz
 
-fuzz-feedback: ## error feedback against plain coverage: ten campaigns of TIME seconds each way
+INPUTS ?= 20000
+fuzz-feedback: ## error feedback against plain coverage: ten campaigns of INPUTS inputs each way
 	+@$(FUZZ_MAKE) fuzz-programs
-	$(PYTHON) fuzz/campaign.py feedback $(FUZZ_BUILD)/fuzz $(TIME)
+	$(PYTHON) fuzz/campaign.py feedback $(FUZZ_BUILD)/fuzz $(INPUTS)
 
 # Instrumented by AFL++'s compiler, linked with its libFuzzer driver, with our mutators beside its own.
 AFL_TARGET ?= softmax
@@ -129,8 +132,19 @@ fuzz-afl: $(BUILD)/fuzz/afl_$(AFL_TARGET).so ## drive one target by AFL++ (apt: 
 fuzz-coverage: ## lines and branches that the corpus reaches, and the others by reason; rewrites the table
 	+@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CC=$(FUZZ_CC) OPT='-O1 -g' FUZZ_QUIET= \
 	  CFLAGS='-fprofile-instr-generate -fcoverage-mapping' \
-	  $(patsubst %,$(BUILD)/coverage/fuzz/replay_%,paths plugin parsers descriptor)
+	  $(FUZZ_TARGETS:%=$(BUILD)/coverage/fuzz/replay_%)
 	$(PYTHON) fuzz/coverage.py $(BUILD)/coverage/fuzz
+
+# Sanitizers that the contract names, each with the oracle's libraries from source. FUZZ_OSS_SRC may hold
+# sources that the archive does not give.
+FUZZ_OSS     ?= address undefined memory coverage
+FUZZ_OSS_SRC ?= $(abspath $(BUILD))/oss-fuzz
+fuzz-oss: ## OSS-Fuzz's own build check, with every sanitizer (apt: FUZZ_OSS_APT in fuzz/fuzz.mk)
+	fuzz/oss-fuzz/sources.sh $(FUZZ_OSS_SRC)
+	SRC=$(FUZZ_OSS_SRC) WORK=$(abspath $(BUILD))/oss-fuzz-work fuzz/oss-fuzz/check.sh $(FUZZ_OSS)
+
+fuzz-contract: ## are the files for OSS-Fuzz and ClusterFuzzLite consistent, and what is to be filled in?
+	$(PYTHON) fuzz/tests/contract.py
 
 check-parts: fuzz-replay fuzz-test
 check-rooms: fuzz-programs-plain $(FUZZ_REPLAYS)

@@ -23,7 +23,7 @@ sp_fp_state sp_fp_initial(void) {
 }
 
 sp_fp_state sp_fp_read(void) {
-  uint16_t control;
+  uint16_t control = 0; /* what assembly writes, MemorySanitizer does not see */
   __asm__ volatile("fnstcw %0" : "=m"(control));
   return (sp_fp_state){.mxcsr = _mm_getcsr() & ~MXCSR_FLAGS, .x87 = control};
 }

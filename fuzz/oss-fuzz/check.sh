@@ -3,7 +3,8 @@
 # Run build.sh as OSS-Fuzz would and apply the rules of its build check: every target is
 # instrumented, starts, has at least 100 edges, carries the calls of its own sanitizer and of no
 # other, and passes its seed corpus; and, ours, it needs no shared library but the system's own and
-# has the extra counters. SRC may name a directory with the libraries' sources (build.sh).
+# has the extra counters. SRC may name a directory with the libraries' sources (build.sh), WORK one that
+# keeps what is built, so that a second run builds only what has changed.
 #
 # usage: check.sh [address] [undefined] [memory] [coverage]      default: address undefined
 
@@ -75,12 +76,13 @@ check_one() { # SANITIZER
   local scratch flags engine=-fsanitize=fuzzer
   flags=$(flags "$1") || { bad "$1: no such sanitizer"; return; }
   scratch=$(mktemp -d)
-  mkdir "$scratch/out" "$scratch/work" "$scratch/empty"
+  mkdir "$scratch/out" "$scratch/empty"
+  mkdir -p "${WORK:=$scratch/work}"
   echo "== $1"
   # A bare environment: what is not in the contract must not be needed. The engine's own runtime
   # is the sanitizer's too, so the same flag is given when linking.
   if env -i PATH="$PATH" HOME="$scratch" CC=clang CXX=clang++ CFLAGS="$flags" CXXFLAGS="$flags" \
-    LIB_FUZZING_ENGINE="$engine" OUT="$scratch/out" WORK="$scratch/work" SANITIZER="$1" \
+    LIB_FUZZING_ENGINE="$engine" OUT="$scratch/out" WORK="$WORK" SANITIZER="$1" \
     SRC="${SRC:-$scratch/empty}" ARCHITECTURE=x86_64 FUZZING_ENGINE=libfuzzer JOBS="${JOBS:-2}" \
     bash "$here/build.sh" > "$scratch/build.log" 2>&1; then
     for target in $targets; do
@@ -91,6 +93,7 @@ check_one() { # SANITIZER
     bad "$1: build.sh fails"
     tail -15 "$scratch/build.log"
   fi
+  [ "$WORK" != "$scratch/work" ] || WORK=
   cd / && rm -rf "$scratch"
 }
 

@@ -10,6 +10,7 @@ tests: CT-4, KC-8
 """
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,52 @@ class Replay(Room):
     def test_nothing_is_not_green(self):
         for what in (self.scratch, os.path.join(self.scratch, "absent")):
             self.assertNotEqual(run(self.program, what)[0], 0)
+
+
+class Contract(Room):
+    """The files for other people's services, each spoiled in one way."""
+    planted_faults = (
+        (".github/workflows/cflite_pr.yml", "actions/build_fuzzers@v1", "actions/build-fuzzers@v1"),
+        (".github/workflows/cflite_pr.yml", "mode: code-change", "mode: pull-request"),
+        (".github/workflows/cflite_batch.yml", "fuzz-seconds", "seconds"),
+        (".github/workflows/cflite_cron.yml", "sanitizer: coverage", "sanitizer: address"),
+        (".clusterfuzzlite/Dockerfile", " libtool", ""),
+        ("fuzz/oss-fuzz/project.yaml", "sinkproof.git", "other.git"),
+        ("fuzz/oss-fuzz/project.yaml", "  - memory\n", ""),
+        ("fuzz/oss-fuzz/sources.sh", " mpfi ", " "),
+        ("fuzz/worst/README.md", "*searched*", "found"),
+        ("fuzz/campaign.py", "LIMIT_BYTES = ", "LIMIT_BYTES = 1 + 0 * "),
+    )
+
+    def contract(self, *words):
+        return run(sys.executable, os.path.join(self.scratch, "fuzz/tests/contract.py"), *words)
+
+    def test_spoiled(self):
+        for part in ("fuzz", ".clusterfuzzlite", ".github"):
+            shutil.copytree(part, os.path.join(self.scratch, part))
+        status, out, _ = self.contract()
+        self.assertEqual(status, 0, out)
+        for name, good, bad in self.planted_faults:
+            path = os.path.join(self.scratch, name)
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            self.assertIn(good, text)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text.replace(good, bad, 1))
+            status, out, err = self.contract()
+            self.assertEqual((status, out.count("WRONG") > 0), (1, True), name + bad + out + err)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def test_placeholders_are_named(self):
+        """As long as there are any, nothing is handed over."""
+        for part in ("fuzz", ".clusterfuzzlite", ".github"):
+            shutil.copytree(part, os.path.join(self.scratch, part))
+        with open(os.path.join(self.scratch, "fuzz/oss-fuzz/project.yaml"), encoding="utf-8") as file:
+            n = sum(".invalid" in line for line in file if not line.startswith("#"))
+        status, out, _ = self.contract("submission")
+        self.assertEqual(status, 1 if n else 0)
+        self.assertEqual(out.count("to be filled in: fuzz/oss-fuzz/project.yaml"), n)
 
 
 @unittest.skipUnless(FUZZERS, "needs a fuzzing engine")
