@@ -85,7 +85,7 @@ def check_workflows():
     for name in sorted(os.listdir(WORKFLOWS)):
         if name.startswith("cflite_"):
             modes |= check_workflow(os.path.join(WORKFLOWS, name))
-    require(modes == MODES, f"workflows: modes {sorted(modes)}, wanted {sorted(MODES)}")
+    require(modes == MODES, f"workflows: modes {sorted(map(str, modes))}, wanted {sorted(MODES)}")
 
 
 def check_project():
