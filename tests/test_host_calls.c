@@ -41,6 +41,24 @@ START_TEST(stream_is_the_attention_of_its_tokens) {
 }
 END_TEST
 
+/* Memory that a later step needs is there before the first: a stream lives in one process. */
+START_TEST(a_stream_outgrows_the_memory) {
+  sp_host *host = host_library(1 << 22);
+  sp_incident incident;
+  sp_outputs outputs;
+  sp_case c;
+  char path[32];
+  host_stream(&c);
+  c.layout.reach = 31;
+  ck_assert(sp_outputs_init(&outputs, &c));
+  ck_assert(sp_host_run(host, 0, &c, false, &outputs, &incident, path));
+  host_check(&incident, SP_INCIDENT_NONE, "");
+  sp_outputs_clear(&outputs);
+  sp_case_clear(&c);
+  sp_host_close(host);
+}
+END_TEST
+
 /* Lists follow one another, each as long as it is. tests: EV-6 */
 START_TEST(lists_are_collected_in_order) {
   static const uint64_t visible[] = {100, 101, 102, 100, 101, 107, 108, 109};
@@ -232,6 +250,7 @@ Suite *suite_host_calls(void) {
   Suite *suite = suite_create("host_calls");
   host_add(suite, "EV-4", stream_is_the_attention_of_its_tokens, 0, 1);
   host_add(suite, "EV-6", lists_are_collected_in_order, 0, 1);
+  host_add(suite, "EV-5", a_stream_outgrows_the_memory, 0, 1);
   host_add(suite, "EV-6", boastful_list_is_cut, 0, 1);
   host_add(suite, "KC-5", empty_tensors_have_an_address, 0, 1);
   host_add(suite, "KC-5", one_run_sees_what_it_can, 0, 1);

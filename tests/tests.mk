@@ -26,6 +26,7 @@ $(BUILD)/bin/check: $(call objects,$(TEST_SRC)) $(LIB_CERTIFY) $(LIB_FAST) $(LIB
                     | $(BUILD)/lib/exploits.so $(BUILD)/lib/profiles.so
 	@mkdir -p $(@D)
 	@echo "  LD    $@"
+	@echo $^ > $(BUILD)/check.objects
 	@$(CC) $(OPT) $(CFLAGS) -rdynamic -o $@ $^ $(TEST_LIBS)
 
 # ---- what people run ----
@@ -38,6 +39,13 @@ CHECKS := $(SUITES:%=check-suite-%) check-header check-commands check-bench chec
 check: ## unit tests, vectors, saboteurs, the commands, the corpus, includes, trace
 	+@$(MAKE) --no-print-directory --keep-going --output-sync -j$(JOBS) check-parts
 check-parts: $(CHECKS)
+
+# Breaks the judge in many ways; the tests must notice each. Only what was broken is compiled again.
+.PHONY: mutate-judge
+mutate-judge: $(BUILD)/bin/check ## break the judge on purpose: the tests must notice each fault
+	@$(PYTHON) tests/mutate_judge.py $(BUILD) $(JOBS) \
+	  '$(CC) $(BASE) -frounding-math -Wno-error -O1 $(CFLAGS)' \
+	  '$(CC) $(CFLAGS) -rdynamic -o MUTANT MUTANT.o $$(cat $(BUILD)/check.objects) $(TEST_LIBS)'
 
 # A test that hangs is ended; a busy machine is given time.
 SUITE_SECONDS ?= 300

@@ -183,7 +183,7 @@ static void count_faults(sp_report *report) {
   }
 }
 
-static void conclude(sp_report *report) {
+void sp_conclude(sp_report *report) {
   uint64_t passed = 0, failed = 0, undecided = 0, unsafe = 0, skipped = 0;
   const sp_tally *tally = report->tally;
   for (size_t g = 0; g < tally->n_groups; g++) {
@@ -246,7 +246,7 @@ bool sp_run(const sp_run_config *config, sp_report *report, sp_exit *status, cha
   if (!report->tally->tool_error[0] && any_survivor(report->tally) &&
       !run_shards(report, FIND_HIDDEN, n_shards))
     goto no_memory;
-  conclude(report);
+  sp_conclude(report);
   return true;
 no_memory:
   refuse(status, SP_EXIT_TOOL_FAULT, error, capacity, "%s", strerror(errno));

@@ -170,6 +170,9 @@ bool sp_fault_applicable(const sp_fault *fault, const sp_kernel *kernel, const s
 /* certify/run/power.c: the run noticed every fault that it owes, and more than its class hides. */
 bool sp_power_suffices(const sp_report *report);
 
+/* certify/run/run.c: from the merged tally to verdict and exit status. */
+void sp_conclude(sp_report *report);
+
 /* The request for case `index` of a group; also what a replay line prints. */
 void sp_group_request(const sp_group *group, const sp_kernel *kernel, uint64_t seed, uint64_t index,
                       sp_generator_request *request);
