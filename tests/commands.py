@@ -110,6 +110,30 @@ class Example(unittest.TestCase):
                 self.assertEqual(status, 4, out)
                 self.assertIn(word, out)
 
+    def test_unsafe_comes_first(self):
+        """Of many kinds of findings the first is one that made the verdict."""
+        source = EXAMPLE.replace("call->v.stride, b", "call->k.stride, b")
+        self.assertNotEqual(source, EXAMPLE)
+        library = build(source, self.directory.name)
+        status, out, _ = run("certify", library, "--level", "smoke", "--errors", "1")
+        self.assertEqual(status, 4, out)
+        self.assertRegex(out, r"\n\nUNSAFE KC-")
+        self.assertNotRegex(out, r"\nFAIL ")
+
+    def test_narrow_kernels_are_told_what_to_declare(self):
+        condition = "if (call->q.dtype != SP_F32"
+        source = EXAMPLE.replace(condition, condition.replace("(", "(call->d_head != 8 || "))
+        self.assertNotEqual(source, EXAMPLE)
+        _, out, _ = run("certify", build(source, self.directory.name), "--level", "smoke")
+        self.assertIn("a kernel that serves only some shapes declares them", out)
+        declared = source.replace(
+            "static const sp_kernel kernel = {",
+            "static const sp_shapes shapes = {.size = sizeof shapes, .dims = {{8, 8}}};\n"
+            "static const sp_kernel kernel = {\n    .shapes = &shapes,")
+        status, out, _ = run("certify", build(declared, self.directory.name), "--level", "smoke")
+        self.assertEqual(status, 0, out)
+        self.assertIn("shapes served, and no others tested: dims=8x8", out)
+
     def test_documented_failure(self):
         shown = re.search(r"\$ sinkproof (certify [^\n]*)\n\.\.\.\n(.*?)\n\.\.\.\n```", README, re.S)
         _, old, new, _ = BREAKS[0]

@@ -79,6 +79,15 @@ static bool undivided_tail(sp_suspect *s, double width) {
   return true;
 }
 
+/* Weights, or an output of such weights, are left relative to the maximum. */
+static bool undivided(sp_suspect *s, double unused) {
+  (void)unused;
+  if (s->kind != SP_REF_ORDINARY) return false;
+  double top = fmax(s->max_logit, s->in.sink_logit);
+  for (size_t j = 0; j < s->n_result; j++) s->result[j] *= exp(s->lse_total - top);
+  return true;
+}
+
 /* ln(e^a + e^b) */
 static double log_add(double a, double b) {
   double top = fmax(a, b);
@@ -158,6 +167,7 @@ static const sp_hypothesis list[] = {
      8},
     {"the weights of the last n mod 4 keys are zero, though the sum contains them", NULL, zero_tail,
      4},
+    {"the result is not divided by the sum of the weights", NULL, undivided, 0},
     {"the last n mod 16 weights are not divided by the sum", NULL, undivided_tail, 16},
     {"the last n mod 8 weights are not divided by the sum", NULL, undivided_tail, 8},
     {"the values of the last n mod 16 keys are skipped, though the sum contains their weights",

@@ -129,6 +129,7 @@ static void print_finding(FILE *stream, const sp_report *report, const sp_findin
 
 /* Two findings tell the same story: the same diagnosis up to its place, or none in one group. */
 static bool same_story(const sp_finding *a, const sp_finding *b) {
+  if (a->unsafe != b->unsafe) return false;
   if (!a->likely[0] && !b->likely[0]) return a->group == b->group;
   size_t length = strcspn(a->likely, ";");
   return length == strcspn(b->likely, ";") && strncmp(a->likely, b->likely, length) == 0;
@@ -149,20 +150,25 @@ static void print_also(FILE *stream, const sp_report *report, size_t first) {
   if (separator[0] == ',') fputc('\n', stream);
 }
 
+static bool is_first_of_story(const sp_tally *tally, size_t i) {
+  for (size_t k = 0; k < i; k++)
+    if (same_story(&tally->findings[k], &tally->findings[i])) return false;
+  return true;
+}
+
+/* What makes the verdict comes first: a violated contract before a wrong number. */
 static void print_findings(FILE *stream, const sp_report *report, const paint *p, size_t max) {
   const sp_tally *tally = report->tally;
   size_t told = 0, stories = 0;
-  for (size_t i = 0; i < tally->n_findings; i++) {
-    bool known = false;
-    for (size_t k = 0; k < i && !known; k++)
-      known = same_story(&tally->findings[k], &tally->findings[i]);
-    if (known) continue;
-    stories++;
-    if (max && told == max) continue;
-    told++;
-    print_finding(stream, report, &tally->findings[i], p);
-    print_also(stream, report, i);
-  }
+  for (int unsafe = 1; unsafe >= 0; unsafe--)
+    for (size_t i = 0; i < tally->n_findings; i++) {
+      if (tally->findings[i].unsafe != unsafe || !is_first_of_story(tally, i)) continue;
+      stories++;
+      if (max && told == max) continue;
+      told++;
+      print_finding(stream, report, &tally->findings[i], p);
+      print_also(stream, report, i);
+    }
   if (told < stories)
     fprintf(stream, "\n%zu more kinds of findings; --errors 0 shows all, --json FILE records all\n",
             stories - told);

@@ -140,6 +140,7 @@ static const trial trials[] = {
     {"weights of the last n mod 16", diag_softmax, NULL, 0, zero_tail, 16},
     {"weights of the last n mod 8", softmax_45, NULL, 0, zero_tail, 8},
     {"weights of the last n mod 4", softmax_45, NULL, 0, zero_tail, 4},
+    {"not divided by the sum of the weights", softmax_45, NULL, 0, undivided_tail, 64},
     {"last n mod 16 weights are not divided", diag_softmax, NULL, 0, undivided_tail, 16},
     {"last n mod 8 weights are not divided", softmax_45, NULL, 0, undivided_tail, 8},
     {"values of the last n mod 16 keys are skipped", batch_of_45, skip_values, 16, NULL, 0},
