@@ -15,7 +15,12 @@
 #include "fast/tile_constants.h"
 
 /* clang-format off */
-#define STEP (4 * SP_FAST_TILE) /* bytes from the dot products of one row to those of the next */
+/* Bytes from the dot products of one row to those of the next: 4 * SP_FAST_TILE, which is unsigned, and
+ * not every assembler reads a suffix. */
+#define STEP 1024
+#if STEP != 4 * SP_FAST_TILE
+#error "STEP does not follow the tile"
+#endif
 
 .macro load_f32 row, to
     vmovups (\row, %r15), %zmm\to
