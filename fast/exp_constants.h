@@ -3,36 +3,45 @@
  *
  * The numbers behind every exponential in fast/, and nothing else; the assembler takes their bits.
  *
- *     k = round(x * LOG2E)           r = x - k * LN2_HI - k * LN2_LO           |r| <= 0.3468
- *     p(r) = 1 + r (1 + r (C2 + r (C3 + r (C4 + r (C5 + r C6)))))              e^x ~ p(r) * 2^k
+ *     t = x * LOG2E + MAGIC, rounded: so its last bits count sixteenths
+ *     k = t - MAGIC              r = x - k * LN2_HI - k * LN2_LO              |r| <= 0.0217
+ *     q = r + r^2 (C2 + r C3)    e^x ~ (T + T q) * 2^floor(k), where T = TABLE[16 k mod 16]
  *
- * Theorems: p is within 2^-28 of e^r, relatively (NU7_exp_polynomial); the first step of the
- * reduction is exact; from every binary32 x in [FLOOR, 0] the result before its last rounding is
- * within 1/EPS_DEN of e^x (NU7_exp_relative_error); below FLOOR it is 0 (NU7_exp). */
+ * Theorems: 1 + q is within 2^-29 of e^r, relatively (NU7_exp_polynomial), T within 0.8 * 2^-24 of
+ * 2^(k - floor(k)) (NU7_exp_table); the first step of the reduction is exact; from every binary32 x
+ * in [FLOOR, 0] the result before its last rounding is within 1/EPS_DEN of e^x
+ * (NU7_exp_relative_error); below FLOOR it is 0 (NU7_exp). */
 #ifndef SINKPROOF_FAST_EXP_CONSTANTS_H
 #define SINKPROOF_FAST_EXP_CONSTANTS_H
 
 /* clang-format off */
 #define SP_FAST_EXP_LOG2E       0x1.715476p+0f   /* 1 / ln 2, nearest binary32 */
 #define SP_FAST_EXP_LOG2E_BITS  0x3fb8aa3b
+#define SP_FAST_EXP_MAGIC       0x1.800000p+19f  /* its last bit is worth 1/16 */
+#define SP_FAST_EXP_MAGIC_BITS  0x49400000
 #define SP_FAST_EXP_LN2_HI      0x1.62e430p-1f   /* a multiple of 2^-21 */
 #define SP_FAST_EXP_LN2_HI_BITS 0x3f317218
 #define SP_FAST_EXP_LN2_LO      -0x1.05c610p-29f /* ln 2 - LN2_HI, to 2^-50 */
 #define SP_FAST_EXP_LN2_LO_BITS 0xb102e308
-#define SP_FAST_EXP_C2          0x1.fffffcp-2f   /* 1/2! */
-#define SP_FAST_EXP_C2_BITS     0x3efffffe
-#define SP_FAST_EXP_C3          0x1.555490p-3f   /* 1/3! */
-#define SP_FAST_EXP_C3_BITS     0x3e2aaa48
-#define SP_FAST_EXP_C4          0x1.55589ep-5f   /* 1/4! */
-#define SP_FAST_EXP_C4_BITS     0x3d2aac4f
-#define SP_FAST_EXP_C5          0x1.123abcp-7f   /* 1/5! */
-#define SP_FAST_EXP_C5_BITS     0x3c091d5e
-#define SP_FAST_EXP_C6          0x1.6a624cp-10f  /* 1/6! */
-#define SP_FAST_EXP_C6_BITS     0x3ab53126
+#define SP_FAST_EXP_C2          0x1.000220p-1f   /* 1/2!, and a part of r^4/4! */
+#define SP_FAST_EXP_C2_BITS     0x3f000110
+#define SP_FAST_EXP_C3          0x1.555556p-3f   /* 1/3! */
+#define SP_FAST_EXP_C3_BITS     0x3e2aaaab
 #define SP_FAST_EXP_FLOOR       -0x1.a00000p+6f  /* e^-104 < 2^-150 */
 #define SP_FAST_EXP_FLOOR_BITS  0xc2d00000
 
-#define SP_FAST_EXP_EPS_DEN 10700000.0 /* proved */
+#define SP_FAST_EXP_TABLE \
+  0x1.000000p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f, \
+  0x1.306fe0p+0f, 0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f, \
+  0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f, \
+  0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f
+#define SP_FAST_EXP_TABLE_BITS \
+  0x3f800000, 0x3f85aac3, 0x3f8b95c2, 0x3f91c3d3, \
+  0x3f9837f0, 0x3f9ef532, 0x3fa5fed7, 0x3fad583f, \
+  0x3fb504f3, 0x3fbd08a4, 0x3fc5672a, 0x3fce248c, \
+  0x3fd744fd, 0x3fe0ccdf, 0x3feac0c7, 0x3ff5257d
+
+#define SP_FAST_EXP_EPS_DEN 9000000.0 /* proved */
 /* clang-format on */
 
 #endif

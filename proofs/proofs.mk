@@ -52,7 +52,7 @@ proofs-accept: proofs ## record the theorems and axioms of today in proofs/claim
 
 # The bytes in the theorems are those of the leaves, under two assemblers, and those that certify
 # compares with what it has loaded. (`make check` looks at the linked library: tests/leaves.py.)
-$(PROOFS)/obj/bytes.%: $(LEAF_SRC) fast/avx512/leaf.h fast/exp_constants.h
+$(PROOFS)/obj/bytes.%: $(LEAF_SRC) fast/avx512/leaf.h fast/avx512/stages.h fast/exp_constants.h
 	@mkdir -p $(@D)
 	@for leaf in $(LEAVES); do $* -I. -c -o $(PROOFS)/obj/$$leaf.$*.o fast/avx512/$$leaf.S || exit 1; done
 	@$(PROOF_DIR)/obj/bytes.sh $(foreach leaf,$(LEAVES),sp_$(leaf)=$(PROOFS)/obj/$(leaf).$*.o) > $@

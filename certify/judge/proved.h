@@ -15,6 +15,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "2d0d3cdfb3dd445f22baa455f003c5c6a63c7cd4cc3c7e4926e1a29ea8f99fc2"
+#define SP_PROVED_CLAIMS_SHA256 "b19645df6c2976e64a12ce4cfcfcfaf75048ced65cd03c69ed4be2aab17ba19c"
 
 #endif

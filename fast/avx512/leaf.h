@@ -22,17 +22,15 @@ name:
 
 #define LEAF_CONSTANTS(name)                \
     .cfi_endproc;                           \
-    .p2align 2, 0;                          \
-.Lfloor:  .long SP_FAST_EXP_FLOOR_BITS;     \
+    .p2align 6, 0;                          \
+.Ltable:  .long SP_FAST_EXP_TABLE_BITS;     \
+.Lfloor:  .fill 16, 4, SP_FAST_EXP_FLOOR_BITS; \
+.Lmagic:  .fill 16, 4, SP_FAST_EXP_MAGIC_BITS; \
+.Lc2:     .fill 16, 4, SP_FAST_EXP_C2_BITS; \
 .Llog2e:  .long SP_FAST_EXP_LOG2E_BITS;     \
 .Lln2_hi: .long SP_FAST_EXP_LN2_HI_BITS;    \
 .Lln2_lo: .long SP_FAST_EXP_LN2_LO_BITS;    \
-.Lc6:     .long SP_FAST_EXP_C6_BITS;        \
-.Lc5:     .long SP_FAST_EXP_C5_BITS;        \
-.Lc4:     .long SP_FAST_EXP_C4_BITS;        \
 .Lc3:     .long SP_FAST_EXP_C3_BITS;        \
-.Lc2:     .long SP_FAST_EXP_C2_BITS;        \
-.Lone:    .long 0x3f800000;                 \
     .size name, . - name;                   \
 .Lend:                                      \
     .section .note.sinkproof, "a", @note;   \

@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The three passes of a softmax over a row, in steps of 128 elements, alone and side by side.
  *
- * Roofline, on a core that starts two multiplications, two additions, two loads of a line and one
- * store of a line per cycle (Zen 5), for 16 elements of binary32; the counts are those of
- * `objdump -d --disassemble=f32_three` and `--disassemble=sp_exp128`, where scalef takes two
- * additions' places and a constant's broadcast, for eight registers, one load:
+ * Roofline, for 16 elements of binary32; the counts are those of `objdump -d
+ * --disassemble=f32_three` and `--disassemble=sp_exp128`, where scalef takes two additions' places:
  *
- *     pass               multiplications   additions   loads   stores
- *     maximum                                  1         1
- *     exponential, sum         9               6         3.3     1
- *     scaling                  1                         1       1
- *     together              10: 5 cycles    7: 3.5    5.3: 2.6  2
+ *     pass               multiplications   additions   shuffles   lines loaded   stored
+ *     maximum                                  1                       1
+ *     exponential, sum         7               6           1           2            1
+ *     scaling                  1                                       1            1
+ *     together                 8               7           1           4            2
  *
- * One after another the passes take 0.5 + 4.5 + 1 cycles at best, and each is held up by something
- * else: loads, multiplications, stores. Side by side on three different rows they need the 5 cycles
- * of the multiplications. What is lost above that is latency: from a logit to its sum 14 operations
- * follow each other, longer than a leaf's 72 multiplications take, so that the queues before the
- * pipes would have to hold two leaves, 240 operations; and what stands between two rows, some 100
- * instructions, costs its share of short ones. `sinkproof bench --only 'softmax-f32-*'` tells what
- * is left of the roof. spec: SM-2
+ * Zen 4 starts one multiplication and one addition per cycle, or a shuffle in the place of either,
+ * loads a line per cycle and stores one in two: 8 cycles, if all three passes go side by side on
+ * different rows; Zen 5 starts twice as many: 4. One after another they would take 10 and 5. What
+ * stands between two rows, some 100 instructions, costs its share of short ones; logits and weights
+ * that lie in the second-level cache cost theirs. The other passes' operations stand together before
+ * the leaf: on both sides of it they were measured slower by a cycle. `sinkproof bench --only
+ * 'softmax-f32-*'` tells what is left of the roof. spec: SM-2
  *
  * Sums: lane by lane over 128 elements in a tree of three levels, over up to 8 such steps in a
  * chain, and two of 64 where a row ends, in binary32; then in binary64, 16 lanes to 8, and blocks of
@@ -129,9 +127,9 @@ SPECIALISED __m512 max64(sp_dtype dtype, const void *x, uint64_t j, __m512 max) 
     const uint16_t *bits = (const uint16_t *)x + j;
     return greater16(_mm512_loadu_si512(bits + 32), greater16(_mm512_loadu_si512(bits), max));
   }
-  __m512 a = _mm512_max_ps(read16(dtype, x, j), read16(dtype, x, j + 16));
-  __m512 b = _mm512_max_ps(read16(dtype, x, j + 32), read16(dtype, x, j + 48));
-  return _mm512_max_ps(_mm512_max_ps(a, b), max);
+#pragma GCC unroll 4
+  for (unsigned i = 0; i < 64; i += 16) max = _mm512_max_ps(max, read16(dtype, x, j + i));
+  return max;
 }
 
 SPECIALISED __m512 max_rest(sp_dtype dtype, const void *x, uint64_t j, uint64_t n, __m512 max) {
@@ -253,8 +251,7 @@ typedef struct beside {
   bool max, exp, scale;
 } beside;
 
-/* A row in each pass. The loads and stores of the other passes stand on both sides of the
- * arithmetic, which they would hold up in one heap. */
+/* A row in each pass. */
 SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside with, line *l,
                              uint64_t t) {
   const uint64_t now_row = t - l->lag, done_row = t - 2 * l->lag;
@@ -292,9 +289,9 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
       if (with.scale && stream) fetch((const char *)done + AHEAD_KEPT, STEP * sizeof(float));
       if (with.max) max = max64(from, next, 0, max);
       if (with.scale) scale64(to, stream, done, weights, 0, factor);
-      if (with.exp) sum = exp128(from, now, e, 0, shift, sum);
       if (with.max) max = max64(from, next, 64, max);
       if (with.scale) scale64(to, stream, done, weights, 64, factor);
+      if (with.exp) sum = exp128(from, now, e, 0, shift, sum);
       if (with.max) next += STEP * sp_fast_bytes(from);
       if (with.exp) now += STEP * sp_fast_bytes(from);
       if (with.exp) e += STEP;

@@ -6,7 +6,7 @@
  * u = 2^-24, against what NU-6 and NU-7 allow:
  *
  *   argument x - max                  1, relative to D                           c_D = 1
- *   exponential                       log-error below 2u (measured 1.27)         eps_exp = 2u
+ *   exponential                       log-error below 2u (measured 1.80)         eps_exp = 2u
  *   sum of a softmax row of N         3 additions in a tree over 128 keys and 8 in a lane, or 2 over
  *                                     64 where the row ends: at most 12, then binary64
  *   sum of an attention tile          3 additions in a tree over 128 keys or 2 over 64, at most 2

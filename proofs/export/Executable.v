@@ -21,5 +21,5 @@ Definition wide_bits (a b c : Z) : Z :=
     of_bits (if n =? 31 then c else if n =? 30 then 0x3f800000 else if Z.even n then a else b) in
   to_bits (wide_sum registers 0).
 
-Extraction "sp_model.ml" of_bits to_bits vmulps vaddps vsubps vfmadd vfnmadd vmaxps vrndscale vscalef
+Extraction "sp_model.ml" of_bits to_bits vmulps vaddps vsubps vfmadd vfnmadd vmaxps vpermps vscalef
   exp_bits step_bits wide_bits append contents cache_empty visible_tokens slot.

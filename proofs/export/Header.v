@@ -38,11 +38,13 @@ Definition bits (c : constant) : Z :=
   let b := Z.log2 a in
   (if m <? 0 then 2 ^ 31 else 0) + (e + b + 127) * 2 ^ 23 + (a * 2 ^ (23 - b)) mod 2 ^ 23.
 
+Definition hex_bits (c : constant) : string := "0x" ++ digits 80 16 (bits c) "".
+
 (** Name, number, what stands beside it. *)
 Definition constants : list (string * constant * string) :=
-  [("LOG2E", LOG2E, "1 / ln 2, nearest binary32"); ("LN2_HI", LN2_HI, "a multiple of 2^-21");
-   ("LN2_LO", LN2_LO, "ln 2 - LN2_HI, to 2^-50"); ("C2", C2, "1/2!"); ("C3", C3, "1/3!");
-   ("C4", C4, "1/4!"); ("C5", C5, "1/5!"); ("C6", C6, "1/6!"); ("FLOOR", FLOOR, "e^-104 < 2^-150")].
+  [("LOG2E", LOG2E, "1 / ln 2, nearest binary32"); ("MAGIC", MAGIC, "its last bit is worth 1/16");
+   ("LN2_HI", LN2_HI, "a multiple of 2^-21"); ("LN2_LO", LN2_LO, "ln 2 - LN2_HI, to 2^-50");
+   ("C2", C2, "1/2!, and a part of r^4/4!"); ("C3", C3, "1/3!"); ("FLOOR", FLOOR, "e^-104 < 2^-150")].
 
 Fixpoint pad (n : nat) (s : string) : string :=
   match n, s with
@@ -55,7 +57,16 @@ Fixpoint pad (n : nat) (s : string) : string :=
 Definition define (c : string * constant * string) : string :=
   match c with (n, k, why) =>
     "#define SP_FAST_EXP_" ++ pad 12 n ++ pad 17 (hex_float k) ++ "/* " ++ why ++ " */" ++ newline ++
-    "#define SP_FAST_EXP_" ++ pad 12 (n ++ "_BITS") ++ "0x" ++ digits 80 16 (bits k) "" ++ newline end.
+    "#define SP_FAST_EXP_" ++ pad 12 (n ++ "_BITS") ++ hex_bits k ++ newline end.
+
+(** The table, four entries a line, each as [show] has it. *)
+Fixpoint rows (show : constant -> string) (l : list Z) : list string :=
+  match l with
+  | a :: b :: c :: d :: r =>
+      ("  " ++ String.concat ", " (map (fun m => show (m, -23)) [a; b; c; d]) ++ match r with [] => "" | _ => ", \" end)
+      :: rows show r
+  | _ => []
+  end.
 
 Definition lines (l : list string) : string := fold_right append "" (map (fun s => s ++ newline) l).
 
@@ -65,17 +76,21 @@ Definition header : string :=
          " *";
          " * The numbers behind every exponential in fast/, and nothing else; the assembler takes their bits.";
          " *";
-         " *     k = round(x * LOG2E)           r = x - k * LN2_HI - k * LN2_LO           |r| <= 0.3468";
-         " *     p(r) = 1 + r (1 + r (C2 + r (C3 + r (C4 + r (C5 + r C6)))))              e^x ~ p(r) * 2^k";
+         " *     t = x * LOG2E + MAGIC, rounded: so its last bits count sixteenths";
+         " *     k = t - MAGIC              r = x - k * LN2_HI - k * LN2_LO              |r| <= 0.0217";
+         " *     q = r + r^2 (C2 + r C3)    e^x ~ (T + T q) * 2^floor(k), where T = TABLE[16 k mod 16]";
          " *";
-         " * Theorems: p is within 2^-28 of e^r, relatively (NU7_exp_polynomial); the first step of the";
-         " * reduction is exact; from every binary32 x in [FLOOR, 0] the result before its last rounding is";
-         " * within 1/EPS_DEN of e^x (NU7_exp_relative_error); below FLOOR it is 0 (NU7_exp). */";
+         " * Theorems: 1 + q is within 2^-29 of e^r, relatively (NU7_exp_polynomial), T within 0.8 * 2^-24 of";
+         " * 2^(k - floor(k)) (NU7_exp_table); the first step of the reduction is exact; from every binary32 x";
+         " * in [FLOOR, 0] the result before its last rounding is within 1/EPS_DEN of e^x";
+         " * (NU7_exp_relative_error); below FLOOR it is 0 (NU7_exp). */";
          "#ifndef SINKPROOF_FAST_EXP_CONSTANTS_H";
          "#define SINKPROOF_FAST_EXP_CONSTANTS_H";
          "";
          "/* clang-format off */"]
   ++ fold_right append "" (map define constants)
+  ++ lines ("" :: "#define SP_FAST_EXP_TABLE \" :: rows hex_float TABLE)
+  ++ lines ("#define SP_FAST_EXP_TABLE_BITS \" :: rows hex_bits TABLE)
   ++ newline
   ++ "#define SP_FAST_EXP_EPS_DEN " ++ decimal EPS_DEN ++ ".0 /* proved */" ++ newline
   ++ lines ["/* clang-format on */"; ""; "#endif"].

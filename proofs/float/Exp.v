@@ -29,48 +29,40 @@ Qed.
 Lemma F32_rnd z : F32 (rnd z).
 Proof. apply generic_format_round; typeclasses eauto. Qed.
 
-(** The polynomial's value is in [1/2, 7/4]: scaling cannot overflow. *)
-Lemma horner_range r : F32 r -> -(11363/32768) <= r <= 11363/32768 -> 1/2 <= horner r <= 7/4.
+(** What is scaled is in [7/8, 2): scaling cannot overflow. *)
+Lemma times_range t r : 1 <= t <= 16065917/8388608 -> F32 r -> -(711/32768) <= r <= 711/32768 -> 7/8 <= times t r <= 63/32.
 Proof.
-  intros Fr B; pose proof (NU7_exp_rounding r Fr B) as H; unfold claim in H; rewrite exact_is_P in H.
-  assert (A : 6/10 <= P r <= 16/10).
-  { revert B; generalize r; intros t B; unfold P, c2, c3, c4, c5, c6; interval with (i_bisect t, i_prec 40). }
-  rewrite (Rabs_pos_eq (P _)) in H by lra; apply Rabs_le_inv in H; lra.
+  intros Ht Fr B; pose proof (NU7_exp_rounding t r Ht Fr B) as H; pose proof (rest_range r Fr B) as R.
+  apply Rabs_le_inv in H; assert (15/16 <= t * (1 + rest r) <= 197/100) by nra; split; [nra|].
+  assert (t * (1 + rest r) <= 1958/1000); nra.
 Qed.
 
-Lemma kf_integer x : exists n, kf x = IZR n.
-Proof.
-  unfold kf, round, F2R, FIX_exp, cexp; cbn [Defs.Fnum Defs.Fexp bpow]; eexists.
-  rewrite Rmult_1_r; reflexivity.
-Qed.
-
-(** What [E] rounds: a binary32 number in [1/2, 7/4] times a power of 2. *)
+(** What [E] rounds: a binary32 number in [7/8, 2) times a power of 2. *)
 Lemma expk_scaled x : F32 x -> -104 <= x <= 0 ->
-  exists n, kf x = IZR n /\ (-150 <= n <= 0)%Z /\ expk x = horner (rr x) * bpow radix2 n /\
-            F32 (horner (rr x)) /\ 1/2 <= horner (rr x) <= 7/4.
+  kf x = IZR (exponent x) + IZR (index x) / 16 /\ (-151 <= exponent x <= 0)%Z /\
+  expk x = part x * bpow radix2 (exponent x) /\ F32 (part x) /\ 7/8 <= part x <= 63/32.
 Proof.
   intros Fx Hx; assert (Ex : rnd x = x) by (apply round_generic; [typeclasses eauto | exact Fx]).
-  pose proof (rr_bound x) as B; pose proof (k_range x) as K; rewrite Ex in B, K.
-  specialize (B Hx); specialize (K Hx); destruct (kf_integer x) as [n Hn]; exists n.
-  assert (Fr : F32 (rr x)) by apply F32_rnd.
-  repeat split; auto; try (apply horner_range; auto; fail).
-  - rewrite Hn in K; apply le_IZR; lra.
-  - rewrite Hn in K; apply le_IZR; lra.
-  - unfold expk; rewrite Hn, bpow_exp; reflexivity.
-  - unfold horner, fma at 1; apply F32_rnd.
+  pose proof (rr_bound x) as B; pose proof (k_sixteenths x) as K; pose proof (kz_range x) as Z.
+  rewrite Ex in B, K, Z; specialize (B Hx); specialize (K Hx); specialize (Z Hx).
+  rewrite k_in_parts in K; split; [exact K|]; split; [|split; [|split]].
+  - unfold exponent; split; [apply Z.div_le_lower_bound | apply Z.div_le_upper_bound]; lia.
+  - unfold expk; rewrite bpow_exp; reflexivity.
+  - unfold part, times, fma; apply F32_rnd.
+  - apply times_range; auto; [apply entry_range, index_range | apply F32_rnd].
 Qed.
 
 (** The last rounding loses nothing but what underflows. *)
 Lemma last_rounding x : F32 x -> -104 <= x <= 0 -> Rabs (rnd (expk x) - expk x) <= bpow radix2 (-150).
 Proof.
-  intros Fx Hx; destruct (expk_scaled x Fx Hx) as (n & _ & Hn & -> & Fh & Hh).
+  intros Fx Hx; destruct (expk_scaled x Fx Hx) as (_ & Hn & -> & Fh & Hh); revert Hn; generalize (exponent x); intros n Hn.
   destruct (Z_le_gt_dec (-125) n) as [L | G].
   - rewrite round_generic; [|typeclasses eauto|].
     + rewrite Rminus_eq_0, Rabs_R0; apply bpow_ge_0.
     + apply mult_bpow_exact_FLT; auto.
-      assert (0 <= mag radix2 (horner (rr x)))%Z; [|lia].
+      assert (0 <= mag radix2 (part x))%Z; [|lia].
       apply mag_ge_bpow; rewrite Rabs_pos_eq by lra; cbn; lra.
-  - apply Rle_trans with (/ 2 * ulp radix2 (FLT_exp (-149) 24) (horner (rr x) * bpow radix2 n)).
+  - apply Rle_trans with (/ 2 * ulp radix2 (FLT_exp (-149) 24) (part x * bpow radix2 n)).
     + apply error_le_half_ulp; typeclasses eauto.
     + rewrite ulp_FLT_small; [|typeclasses eauto|].
       * right; change (-150)%Z with (-1 + -149)%Z; rewrite bpow_plus; reflexivity.
@@ -85,7 +77,7 @@ Lemma F32_E x : F32 (E x). Proof. apply F32_rnd. Qed.
 Lemma E_nonneg x : F32 x -> x <= 0 -> 0 <= E x.
 Proof.
   intros Fx Hx; destruct (clamp_range x Fx Hx) as [Fc Hc].
-  destruct (expk_scaled _ Fc Hc) as (n & _ & _ & Q & _ & Hh); unfold E; rewrite Q.
+  destruct (expk_scaled _ Fc Hc) as (_ & _ & Q & _ & Hh); unfold E; rewrite Q.
   rewrite <- (round_0 radix2 (FLT_exp (-149) 24) ZnearestE); apply round_le; try typeclasses eauto.
   apply Rmult_le_pos; [lra | apply bpow_ge_0].
 Qed.

@@ -12,18 +12,21 @@ Open Scope R_scope.
 
 (** ** An exponential of a number at most 0 is at most 1 *)
 
-Definition inner (r : R) : R := fma (fma (fma (fma (fma c6 r c5) r c4) r c3) r c2) r 1.
-
-Lemma inner_nonneg_aux r_ : let r := rnd r_ in -(11363/32768) <= r <= 11363/32768 -> 0 <= inner r.
-Proof. intros r H; unfold inner, fma, c2, c3, c4, c5, c6; unfold r in *; gappa. Qed.
-
-Lemma horner_le_1 r : F32 r -> -(11363/32768) <= r <= 0 -> horner r <= 1.
+Lemma rest_nonpos r : F32 r -> -(711/32768) <= r <= 0 -> rest r <= 0.
 Proof.
-  intros F H; pose proof (inner_nonneg_aux r) as I; cbv zeta in I.
-  rewrite (round_generic radix2 (FLT_exp (-149) 24) ZnearestE r F) in I; specialize (I ltac:(lra)).
-  change (horner r) with (rnd (inner r * r + 1)).
-  assert (R1 : rnd 1 = 1) by (apply round_generic; [typeclasses eauto | apply F32_1]).
-  rewrite <- R1; apply round_le; try typeclasses eauto; nra.
+  intros F H; unfold rest, fma; rewrite <- (round_0 radix2 (FLT_exp (-149) 24) ZnearestE).
+  apply round_le; try typeclasses eauto.
+  assert (S : 0 <= square r <= - r).
+  { unfold square; split.
+    - rewrite <- (round_0 radix2 (FLT_exp (-149) 24) ZnearestE); apply round_le; try typeclasses eauto; nra.
+    - rewrite <- (round_generic radix2 (FLT_exp (-149) 24) ZnearestE (- r)) by (apply generic_format_opp; exact F).
+      apply round_le; try typeclasses eauto; nra. }
+  assert (T : 0 <= tail r <= 1).
+  { unfold tail, fma; split.
+    - rewrite <- (round_0 radix2 (FLT_exp (-149) 24) ZnearestE); apply round_le; try typeclasses eauto; unfold c2, c3; lra.
+    - rewrite <- (round_generic radix2 (FLT_exp (-149) 24) ZnearestE 1 F32_1).
+      apply round_le; try typeclasses eauto; unfold c2, c3; lra. }
+  nra.
 Qed.
 
 Theorem NU7_exp_at_most_1 x : F32 x -> x <= 0 -> E x <= 1.
@@ -31,18 +34,23 @@ Proof.
   intros Fx Hx; destruct (clamp_range x Fx Hx) as [Fc Hc]; unfold E.
   set (y := clamp x) in *.
   assert (R1 : rnd 1 = 1) by (apply round_generic; [typeclasses eauto | apply F32_1]).
+  assert (Ry : rnd y = y) by (apply round_generic; [typeclasses eauto | exact Fc]).
   rewrite <- R1; apply round_le; try typeclasses eauto.
-  destruct (expk_scaled y Fc Hc) as (n & En & Hn & -> & Fh & Hh).
-  destruct (Z.eq_dec n 0) as [-> | Nz].
-  - change (bpow radix2 0) with 1; rewrite Rmult_1_r.
+  destruct (expk_scaled y Fc Hc) as (Ek & Hn & -> & Fh & Hh).
+  destruct (Z.eq_dec (exponent y) 0) as [Z | Nz].
+  - rewrite Z; change (bpow radix2 0) with 1; rewrite Rmult_1_r.
+    assert (I : index y = 0%Z).
+    { pose proof (kz_range y) as K; rewrite Ry in K; specialize (K Hc); unfold exponent in Z; unfold index.
+      pose proof (Z.div_mod (kz y) 16 ltac:(lia)); pose proof (Z.mod_pos_bound (kz y) 16 ltac:(lia)); lia. }
     assert (Rr : rr y = y).
-    { unfold rr, r1; rewrite En; rewrite !Rmult_0_l, !Rminus_0_r.
-      rewrite !(round_generic radix2 (FLT_exp (-149) 24) ZnearestE y Fc); reflexivity. }
-    rewrite Rr; apply horner_le_1; auto.
-    pose proof (rr_bound y) as B; rewrite (round_generic radix2 (FLT_exp (-149) 24) ZnearestE y Fc) in B.
-    specialize (B Hc); rewrite Rr in B; lra.
-  - assert (B : bpow radix2 n <= bpow radix2 (-1)) by (apply bpow_le; lia).
-    change (bpow radix2 (-1)) with (/ 2) in B; pose proof (bpow_ge_0 radix2 n); nra.
+    { unfold rr, r1; rewrite Ek, Z, I; replace (0 + 0 / 16) with 0 by field; rewrite !Rmult_0_l, !Rminus_0_r, !Ry; reflexivity. }
+    pose proof (rr_bound y) as B; rewrite Ry, Rr in B; specialize (B Hc).
+    unfold part; rewrite I, Rr; unfold times, fma.
+    assert (T1 : entry 0 = 1) by (unfold entry; cbn; lra); rewrite T1.
+    rewrite <- R1 at 3; apply round_le; try typeclasses eauto.
+    pose proof (rest_nonpos y Fc ltac:(lra)); lra.
+  - assert (B : bpow radix2 (exponent y) <= bpow radix2 (-1)) by (apply bpow_le; lia).
+    change (bpow radix2 (-1)) with (/ 2) in B; pose proof (bpow_ge_0 radix2 (exponent y)); nra.
 Qed.
 
 (** ** The weight *)

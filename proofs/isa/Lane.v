@@ -32,8 +32,10 @@ Definition vfnmadd (a b c : f32) : f32 := Bfma mode_NE (Bopp a) b c.
 Definition vmaxps (a b : f32) : f32 :=
   match Bcompare a b with Some Gt => a | _ => b end.
 
-(** Immediate 8: to the nearest integer, ties to even. *)
-Definition vrndscale (a : f32) : f32 := Bnearbyint mode_NE a.
+(** a * 2^floor(b). *)
+Definition vscalef (a b : f32) : f32 := Bldexp mode_NE a (Btrunc (Bnearbyint mode_DN b)).
 
-(** a * 2^floor(b), for the arguments that the exponential meets: b an integer. *)
-Definition vscalef (a b : f32) : f32 := Bldexp mode_NE a (Btrunc b).
+(** The lane of [table] that the last four bits of the index name. The bits of a NaN are not in this
+    model: they are whatever [junk] is, and a theorem has to hold for all of it. *)
+Definition vpermps (junk : Z) (table : Z -> f32) (i : f32) : f32 :=
+  table (match i with B754_nan => junk | _ => to_bits i end mod 16).

@@ -40,9 +40,9 @@ static uint32_t any_float(void) {
   }
 }
 
-/* vscalefps is modelled for an integral second operand, as the leaf uses it. */
+/* A scale that is small enough to matter, and seldom an integer. */
 static void scale_operands(uint32_t *a, uint32_t *b) {
-  float k = (float)((int)(next() % 400) - 200);
+  float k = (float)((int)(next() % 6400) - 3200) / 16.0F;
   *a = (next() & 0x807fffffu) | ((60u + next() % 130u) << 23);
   memcpy(b, &k, sizeof *b);
 }
@@ -67,6 +67,14 @@ static __m512 wide_step(__m512 a, __m512 b, __m512 c) {
   return exp128_sum(x, _mm512_set1_ps(1.0F), c);
 }
 
+/* Sixteen different lanes that follow from the first of b. */
+static __m512 table_of(__m512 b) {
+  __m512i first = _mm512_set1_epi32(_mm_cvtsi128_si32(_mm_castps_si128(_mm512_castps512_ps128(b))));
+  __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  __m512i distance = _mm512_mullo_epi32(lane, _mm512_set1_epi32(0x01010101));
+  return _mm512_castsi512_ps(_mm512_add_epi32(first, distance));
+}
+
 static __m512 apply(int operation, __m512 a, __m512 b, __m512 c) {
   switch (operation) {
   case 0:
@@ -82,7 +90,7 @@ static __m512 apply(int operation, __m512 a, __m512 b, __m512 c) {
   case 5:
     return _mm512_max_ps(a, b);
   case 6:
-    return _mm512_roundscale_ps(a, 8);
+    return _mm512_permutexvar_ps(_mm512_castps_si512(a), table_of(b));
   case 7:
     return _mm512_scalef_ps(a, b);
   case 8:
@@ -100,6 +108,7 @@ static void round_of(int operation) {
     a[j] = operation >= 8 ? exp_operand() : any_float();
     b[j] = operation >= 8 ? exp_operand() : any_float();
     c[j] = any_float();
+    if (operation == 6) b[j] = b[0];
     if (operation == 7) scale_operands(&a[j], &b[j]);
   }
   __m512 result = apply(operation, _mm512_loadu_ps(a), _mm512_loadu_ps(b), _mm512_loadu_ps(c));

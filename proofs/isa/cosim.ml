@@ -10,15 +10,18 @@ let rec int_of_pos = function XH -> 1 | XO p -> 2 * int_of_pos p | XI p -> 2 * i
 let int_of_z = function Z0 -> 0 | Zpos p -> int_of_pos p | Zneg p -> - (int_of_pos p)
 let is_nan b = b land 0x7fffffff > 0x7f800000
 
-let names = [| "vmulps"; "vaddps"; "vsubps"; "vfmadd"; "vfnmadd"; "vmaxps"; "vrndscaleps";
+let names = [| "vmulps"; "vaddps"; "vsubps"; "vfmadd"; "vfnmadd"; "vmaxps"; "vpermps";
                "vscalefps"; "exp16"; "exp64"; "exp128" |]
+
+(* The lanes of cosim.c's table; the bits of a NaN as the index are those that the CPU had. *)
+let table b l = of_bits (z_of ((b + int_of_z l * 0x01010101) land 0xffffffff))
 
 let model op a b c =
   let f x = of_bits (z_of x) in
   let r = match op with
     | 0 -> vmulps (f a) (f b) | 1 -> vaddps (f a) (f b) | 2 -> vsubps (f a) (f b)
     | 3 -> vfmadd (f a) (f b) (f c) | 4 -> vfnmadd (f a) (f b) (f c)
-    | 5 -> vmaxps (f a) (f b) | 6 -> vrndscale (f a) | 7 -> vscalef (f a) (f b)
+    | 5 -> vmaxps (f a) (f b) | 6 -> vpermps (z_of a) (table b) (f a) | 7 -> vscalef (f a) (f b)
     | 8 -> of_bits (exp_bits (z_of a)) | 9 -> of_bits (step_bits (z_of a) (z_of b) (z_of c))
     | _ -> of_bits (wide_bits (z_of a) (z_of b) (z_of c)) in
   int_of_z (to_bits r)

@@ -19,26 +19,35 @@ Definition sum_of (r : regs) (l : Z) : f32 :=
   vaddps (r 5 l) (vaddps (vaddps (weight_of r 0 l) (weight_of r 1 l))
                          (vaddps (weight_of r 2 l) (weight_of r 3 l))).
 
-Opaque of_bits vmulps vaddps vsubps vmaxps vfmadd vfnmadd vrndscale vscalef.
-Ltac run := cbv -[of_bits vmulps vaddps vsubps vmaxps vfmadd vfnmadd vrndscale vscalef]; reflexivity.
+Opaque of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef.
+Ltac run := cbv -[of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef]; reflexivity.
 
-Theorem NU7_step_bytes_weights (r : regs) (l : Z) :
-  exec step64 r 0 l = weight_of r 0 l /\ exec step64 r 1 l = weight_of r 1 l /\
-  exec step64 r 2 l = weight_of r 2 l /\ exec step64 r 3 l = weight_of r 3 l.
-Proof. repeat split; run. Qed.
+(** Register 6 + i of the leaf holds the index of weight i. *)
+Theorem NU7_step_bytes_weights junk (r : regs) (l : Z) :
+  exec junk step64 r 0 l = weight_of r 0 l /\ exec junk step64 r 1 l = weight_of r 1 l /\
+  exec junk step64 r 2 l = weight_of r 2 l /\ exec junk step64 r 3 l = weight_of r 3 l.
+Proof.
+  unfold weight_of; rewrite <- (lane_of_all l (junk 6 l) (vsubps (r 0 l) _)), <- (lane_of_all l (junk 7 l) (vsubps (r 1 l) _)),
+    <- (lane_of_all l (junk 8 l) (vsubps (r 2 l) _)), <- (lane_of_all l (junk 9 l) (vsubps (r 3 l) _)).
+  repeat split; run.
+Qed.
 
-Theorem NU7_step_bytes_sum (r : regs) (l : Z) : exec step64 r 5 l = sum_of r l.
-Proof. run. Qed.
+Theorem NU7_step_bytes_sum junk (r : regs) (l : Z) : exec junk step64 r 5 l = sum_of r l.
+Proof.
+  unfold sum_of, weight_of; rewrite <- (lane_of_all l (junk 6 l) (vsubps (r 0 l) _)), <- (lane_of_all l (junk 7 l) (vsubps (r 1 l) _)),
+    <- (lane_of_all l (junk 8 l) (vsubps (r 2 l) _)), <- (lane_of_all l (junk 9 l) (vsubps (r 3 l) _)).
+  run.
+Qed.
 
-Transparent of_bits vmulps vaddps vsubps vmaxps vfmadd vfnmadd vrndscale vscalef.
+Transparent of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef.
 
 (** Registers that no instruction names as its destination keep what they held. *)
 Definition destination (i : instr) : Z :=
   match i with
-  | Imul d _ _ | Iadd d _ _ | Isub d _ _ | Imax d _ _ | Ibcst d _ | Irndne d _ | Ifma _ _ d _ _ | Iscalef d _ _ => d
+  | Imov d _ | Imul d _ _ | Iadd d _ _ | Isub d _ _ | Imax d _ _ | Iperm d _ _ | Ifma _ _ d _ _ | Iscalef d _ _ => d
   end.
 
-Lemma exec_frame p r n : existsb (Z.eqb n) (map destination p) = false -> forall l, exec p r n l = r n l.
+Lemma exec_frame junk p r n : existsb (Z.eqb n) (map destination p) = false -> forall l, exec junk p r n l = r n l.
 Proof.
   revert r; induction p as [|i p IH]; intros r H l; [reflexivity|].
   cbn [map existsb] in H; apply orb_false_elim in H; destruct H as [H1 H2].
@@ -47,7 +56,7 @@ Proof.
 Qed.
 
 (** The maximum and the registers from 16 on are left alone. *)
-Theorem NU7_step_bytes_frame (r : regs) (n l : Z) : n = 4 \/ 16 <= n -> exec step64 r n l = r n l.
+Theorem NU7_step_bytes_frame junk (r : regs) (n l : Z) : n = 4 \/ 16 <= n -> exec junk step64 r n l = r n l.
 Proof.
   intro H; apply exec_frame.
   destruct (existsb (Z.eqb n) (map destination step64)) eqn:E; [exfalso|reflexivity].

@@ -102,14 +102,14 @@ Local Opaque lane vsubps vaddps exec step64 sp_exp64.
 
 (** Whatever the registers hold: the bytes decode, and running them takes four terms of each lane
     into its sum by steps of [fast], leaving each weight where its logit was. proves: NU-7, SM-2 *)
-Theorem NU7_machine_code_step (s : regs) (i : Z) k0 k1 k2 k3 a0 a1 a2 a3 ks h r g o a (n : Z)
+Theorem NU7_machine_code_step junk (s : regs) (i : Z) k0 k1 k2 k3 a0 a1 a2 a3 ks h r g o a (n : Z)
   (m := s 4%Z i) (sum := s 5%Z i) :
   is_finite m = true ->
   holds m (s 0%Z i) k0 a0 -> holds m (s 1%Z i) k1 a1 -> holds m (s 2%Z i) k2 a2 -> holds m (s 3%Z i) k3 a3 ->
   is_finite sum = true -> 0 <= [[sum]] <= IZR n -> (0 <= n <= 1000000)%Z ->
   fast [[m]] ks h r g o a true [[sum]] ->
   exists p, program sp_exp64 = Some p /\
-  let after := exec p s in
+  let after := exec junk p s in
   fast [[m]] k0 0 0 0 true a0 true [[after 0%Z i]] /\ fast [[m]] k1 0 0 0 true a1 true [[after 1%Z i]] /\
   fast [[m]] k2 0 0 0 true a2 true [[after 2%Z i]] /\ fast [[m]] k3 0 0 0 true a3 true [[after 3%Z i]] /\
   is_finite (after 5%Z i) = true /\ 0 <= [[after 5%Z i]] <= IZR (n + 4) /\
@@ -117,7 +117,7 @@ Theorem NU7_machine_code_step (s : regs) (i : Z) k0 k1 k2 k3 a0 a1 a2 a3 ks h r 
     [[after 5%Z i]].
 Proof.
   intros Fm H0 H1 H2 H3 Fs Bs Bn S; subst m sum; exists step64; split; [apply NU7_step_bytes_decode|]; cbv zeta.
-  destruct (NU7_step_bytes_weights s i) as (-> & -> & -> & ->); rewrite NU7_step_bytes_sum; unfold sum_of.
+  destruct (NU7_step_bytes_weights junk s i) as (-> & -> & -> & ->); rewrite NU7_step_bytes_sum; unfold sum_of.
   destruct (lane_is_fast _ _ _ _ Fm H0) as (F0 & B0 & S0), (lane_is_fast _ _ _ _ Fm H1) as (F1 & B1 & S1),
     (lane_is_fast _ _ _ _ Fm H2) as (F2 & B2 & S2), (lane_is_fast _ _ _ _ Fm H3) as (F3 & B3 & S3).
   change (lane (vsubps (s 0%Z i) (s 4%Z i))) with (weight_of s 0 i) in *.

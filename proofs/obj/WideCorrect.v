@@ -12,7 +12,7 @@ Local Opaque lane vsubps vaddps exec step128 sp_exp128.
 
 (** Whatever the registers hold: the bytes decode, and running them takes eight terms of each lane
     into its sum by steps of [fast], leaving each weight where its logit was. proves: NU-7, SM-2 *)
-Theorem NU7_machine_code_wide_step (s : regs) (i : Z) k0 k1 k2 k3 k4 k5 k6 k7 a0 a1 a2 a3 a4 a5 a6 a7 ks h r g o a (n : Z)
+Theorem NU7_machine_code_wide_step junk (s : regs) (i : Z) k0 k1 k2 k3 k4 k5 k6 k7 a0 a1 a2 a3 a4 a5 a6 a7 ks h r g o a (n : Z)
   (m := s 30%Z i) (sum := s 31%Z i) :
   is_finite m = true ->
   holds m (s 0%Z i) k0 a0 -> holds m (s 1%Z i) k1 a1 -> holds m (s 2%Z i) k2 a2 -> holds m (s 3%Z i) k3 a3 ->
@@ -20,7 +20,7 @@ Theorem NU7_machine_code_wide_step (s : regs) (i : Z) k0 k1 k2 k3 k4 k5 k6 k7 a0
   is_finite sum = true -> 0 <= [[sum]] <= IZR n -> (0 <= n <= 1000000)%Z ->
   fast [[m]] ks h r g o a true [[sum]] ->
   exists p, program sp_exp128 = Some p /\
-  let after := exec p s in
+  let after := exec junk p s in
   fast [[m]] k0 0 0 0 true a0 true [[after 0%Z i]] /\ fast [[m]] k1 0 0 0 true a1 true [[after 1%Z i]] /\
   fast [[m]] k2 0 0 0 true a2 true [[after 2%Z i]] /\ fast [[m]] k3 0 0 0 true a3 true [[after 3%Z i]] /\
   fast [[m]] k4 0 0 0 true a4 true [[after 4%Z i]] /\ fast [[m]] k5 0 0 0 true a5 true [[after 5%Z i]] /\
@@ -30,7 +30,7 @@ Theorem NU7_machine_code_wide_step (s : regs) (i : Z) k0 k1 k2 k3 k4 k5 k6 k7 a0
     (a || (a0 || a1 || (a2 || a3) || (a4 || a5 || (a6 || a7))))%bool true [[after 31%Z i]].
 Proof.
   intros Fm H0 H1 H2 H3 H4 H5 H6 H7 Fs Bs Bn S; subst m sum; exists step128; split; [apply NU7_wide_bytes_decode|]; cbv zeta.
-  destruct (NU7_wide_bytes_weights s i) as ((-> & -> & -> & ->) & -> & -> & -> & ->).
+  destruct (NU7_wide_bytes_weights junk s i) as ((-> & -> & -> & ->) & -> & -> & -> & ->).
   rewrite NU7_wide_bytes_sum; unfold wide_sum.
   destruct (lane_is_fast _ _ _ _ Fm H0) as (F0 & B0 & S0).
   destruct (lane_is_fast _ _ _ _ Fm H1) as (F1 & B1 & S1).
