@@ -1,94 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The case type: what is well formed, which options a case uses, and which numbers make a row. Each
+/* The case type: what is well formed, and which numbers make a row. Each
  * rule of sp_case_error is seen to reject a case that breaks only that rule.
- * tests: CT-3, KC-2, KC-7, AT-3, AT-4, AT-7, EV-2 */
+ * tests: CT-3, KC-7, AT-4, AT-7, EV-2 */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "certify/case/case.h"
-#include "tests/case_bits.h"
+#include "tests/case_small.h"
 
 Suite *suite_case(void);
-
-/* ---- small well-formed cases ---- */
-
-static void count_up(sp_array *array, double first) {
-  for (size_t i = 0; i < array->count; i++)
-    sp_ref_store(array->dtype, array->bits, i, first + (double)i);
-}
-
-static void softmax_case(sp_case *c) {
-  sp_case_init(c, SP_OP_SOFTMAX);
-  c->n_q = 2;
-  c->n_kv = 3;
-  ck_assert(sp_array_alloc(&c->logits, SP_F32, 6));
-  ck_assert(sp_array_alloc(&c->sink_logit, SP_F32, 2));
-  ck_assert(sp_array_alloc(&c->key_bias, SP_F32, 3));
-  count_up(&c->logits, 10);
-  count_up(&c->sink_logit, 1);
-}
-
-static void attention_case(sp_case *c) {
-  sp_case_init(c, SP_OP_ATTENTION);
-  c->n_batch = 2;
-  c->n_q = 3;
-  c->n_kv = 5;
-  c->n_heads = 6;
-  c->n_kv_heads = 2;
-  c->d_head = 4;
-  c->d_value = 3;
-  c->dtype_kv = SP_BF16;
-  ck_assert(sp_array_alloc(&c->q, SP_F32, 2 * 3 * 6 * 4));
-  ck_assert(sp_array_alloc(&c->k, SP_BF16, 2 * 5 * 2 * 4));
-  ck_assert(sp_array_alloc(&c->v, SP_BF16, 2 * 5 * 2 * 3));
-  ck_assert(sp_array_alloc(&c->sink_logit, SP_F32, 6));
-  ck_assert(sp_array_alloc(&c->alibi_slope, SP_F32, 6));
-  ck_assert(sp_array_alloc(&c->bias_k, SP_BF16, 2 * 4));
-  ck_assert(sp_array_alloc(&c->bias_v, SP_BF16, 2 * 3));
-  ck_assert(sp_array_alloc(&c->key_bias, SP_F32, 3 * 5));
-  c->bias_rows = 3;
-  c->pos_q = calloc(3, sizeof *c->pos_q);
-  c->pos_k = calloc(5, sizeof *c->pos_k);
-  for (int j = 0; j < 5; j++) c->pos_k[j] = 10 - j;
-  count_up(&c->q, 0);
-  count_up(&c->k, 0);
-  count_up(&c->v, 0);
-  count_up(&c->sink_logit, 1);
-  count_up(&c->key_bias, 0);
-}
-
-static const sp_cache_step steps[] = {{SP_STEP_APPEND, 2, true, 0},  {SP_STEP_ATTEND, 1, true, 0},
-                                      {SP_STEP_APPEND, 2, false, 0}, {SP_STEP_VISIBLE, 0, false, 0},
-                                      {SP_STEP_APPEND, 1, true, 0},  {SP_STEP_ATTEND, 1, true, 0}};
-
-static void cache_case(sp_case *c) {
-  sp_case_init(c, SP_OP_CACHE);
-  c->n_q = c->n_kv = 6;
-  c->n_heads = 2;
-  c->d_head = c->d_value = 2;
-  c->window = 3;
-  c->n_sink_tokens = 1;
-  ck_assert(sp_array_alloc(&c->q, SP_F32, 24));
-  ck_assert(sp_array_alloc(&c->k, SP_F32, 12));
-  ck_assert(sp_array_alloc(&c->v, SP_F32, 12));
-  c->script = malloc(sizeof steps);
-  memcpy(c->script, steps, sizeof steps);
-  c->n_steps = sizeof steps / sizeof *steps;
-  count_up(&c->q, 0);
-}
-
-static void make(sp_case *c, sp_op op) {
-  if (op == SP_OP_SOFTMAX) softmax_case(c);
-  if (op == SP_OP_ATTENTION) attention_case(c);
-  if (op == SP_OP_CACHE) cache_case(c);
-}
 
 START_TEST(test_good_cases) {
   for (int op = 0; op < SP_N_OPS; op++) {
     sp_case c;
-    make(&c, (sp_op)op);
+    small_case(&c, (sp_op)op);
     ck_assert_msg(sp_case_error(&c) == NULL, "%s", sp_case_error(&c));
     sp_case_clear(&c);
   }
@@ -128,6 +54,7 @@ BREAK(wrong_dtype_q, c->dtype_q = SP_F16)
 BREAK(wrong_dtype_kv, c->dtype_kv = SP_F16)
 BREAK(big_pad, c->layout.row_pad = 4097)
 BREAK(big_misalign, c->layout.misalign = 64)
+BREAK(far_reach, c->layout.reach = 34)
 BREAK(short_sink, c->sink_logit.count--)
 BREAK(f16_sink, c->sink_logit.dtype = SP_F16)
 BREAK(bias_rows_2, c->bias_rows = 7)
@@ -208,6 +135,7 @@ static const struct {
     {wrong_dtype_kv, ATTENTION | CACHE, "k:"},
     {big_pad, ANY, "row_pad"},
     {big_misalign, ANY, "misalign"},
+    {far_reach, ANY, "reach"},
     {short_sink, SOFTMAX | ATTENTION, "sink_logit"},
     {f16_sink, SOFTMAX | ATTENTION, "sink_logit"},
     {bias_rows_2, ANY, "bias_rows"},
@@ -267,7 +195,7 @@ START_TEST(test_broken_cases) {
     for (int op = 0; op < SP_N_OPS; op++) {
       if ((broken[i].ops >> op & 1) == 0) continue;
       sp_case c;
-      make(&c, (sp_op)op);
+      small_case(&c, (sp_op)op);
       broken[i].break_it(&c);
       const char *error = sp_case_error(&c);
       bool named = error != NULL && strncmp(error, broken[i].field, strlen(broken[i].field)) == 0;
@@ -278,170 +206,11 @@ START_TEST(test_broken_cases) {
 }
 END_TEST
 
-/* ---- options ---- */
-
-/* A plain case of one query uses no option at all; each change adds exactly one. */
-static void plain_attention(sp_case *c) {
-  sp_case_init(c, SP_OP_ATTENTION);
-  c->n_kv = 4;
-  c->n_heads = c->n_kv_heads = 2;
-  c->d_head = c->d_value = 2;
-  ck_assert(sp_array_alloc(&c->q, SP_F32, 4));
-  ck_assert(sp_array_alloc(&c->k, SP_F32, 16));
-  ck_assert(sp_array_alloc(&c->v, SP_F32, 16));
-}
-
-static void bias(sp_case *c, double x) {
-  ck_assert(sp_array_alloc(&c->key_bias, SP_F32, c->n_kv));
-  sp_ref_store(SP_F32, c->key_bias.bits, 1, x);
-}
-
-static void nan_in_key_1(sp_case *c) {
-  sp_ref_store(SP_F32, c->k.bits, 4, NAN);
-}
-
-BREAK(use_sink, (void)sp_array_alloc(&c->sink_logit, SP_BF16, 2))
-BREAK(use_bias, bias(c, 1.0))
-BREAK(use_zero_bias, bias(c, 0.0))
-BREAK(use_mask, bias(c, -INFINITY))
-BREAK(use_inf_bias, bias(c, INFINITY); sp_ref_store(SP_F32, c->key_bias.bits, 2, 1.0))
-BREAK(use_softcap, c->softcap = 2.0F)
-BREAK(use_alibi, (void)sp_array_alloc(&c->alibi_slope, SP_F32, 2))
-BREAK(use_window, c->window = 2)
-BREAK(use_sink_tokens, c->n_sink_tokens = 1)
-BREAK(use_positions, c->pos_q = calloc(1, sizeof *c->pos_q); c->pos_q[0] = 3)
-BREAK(use_gqa, c->n_kv_heads = 1)
-BREAK(use_prefill, c->n_q = 2)
-BREAK(use_noncausal, c->n_q = 2; c->causal = false)
-BREAK(use_noncausal_one, c->causal = false)
-BREAK(use_more_q, c->n_q = 5)
-BREAK(use_batch, c->n_batch = 2)
-BREAK(use_pad, c->layout.row_pad = 1)
-BREAK(use_head_major, c->layout.head_major = true)
-BREAK(use_d_value, c->d_value = 3)
-BREAK(use_lse_keys, c->want_lse_keys = true)
-BREAK(use_lse_total, c->want_lse_total = true)
-BREAK(use_empty, c->n_kv = 0; c->k.count = c->v.count = 0)
-BREAK(use_nan_q, sp_ref_store(SP_F32, c->q.bits, 3, NAN))
-BREAK(use_nan_k, nan_in_key_1(c))
-BREAK(use_inf_sink, use_sink(c); sp_ref_store(SP_BF16, c->sink_logit.bits, 1, INFINITY))
-BREAK(use_no_sink, use_sink(c); sp_ref_store(SP_BF16, c->sink_logit.bits, 1, -INFINITY))
-BREAK(use_hidden_nan, nan_in_key_1(c); bias(c, -INFINITY))
-BREAK(use_evicted_nan, nan_in_key_1(c); c->window = 2)
-BREAK(use_pinned_nan, nan_in_key_1(c); c->window = 2; c->n_sink_tokens = 2)
-BREAK(use_guards, c->layout.guard_before = true; c->layout.misalign = 7; c->n_threads = 3)
-
-static const struct {
-  void (*use)(sp_case *);
-  uint64_t options;
-} uses[] = {
-    {use_sink, SP_OPT_SINK_LOGIT},
-    {use_bias, SP_OPT_KEY_BIAS},
-    {use_zero_bias, SP_OPT_KEY_BIAS},
-    {use_mask, SP_OPT_MASK},
-    {use_inf_bias, SP_OPT_KEY_BIAS | SP_OPT_NONFINITE},
-    {use_softcap, SP_OPT_SOFTCAP},
-    {use_alibi, SP_OPT_ALIBI},
-    {use_window, SP_OPT_WINDOW},
-    {use_sink_tokens, SP_OPT_SINK_TOKENS},
-    {use_positions, SP_OPT_POSITIONS},
-    {use_gqa, SP_OPT_GQA},
-    {use_prefill, SP_OPT_PREFILL},
-    {use_noncausal, SP_OPT_PREFILL | SP_OPT_NONCAUSAL},
-    {use_noncausal_one, 0},
-    {use_more_q, SP_OPT_PREFILL | SP_OPT_MORE_Q_THAN_KV},
-    {use_batch, SP_OPT_BATCH},
-    {use_pad, SP_OPT_STRIDES},
-    {use_head_major, SP_OPT_STRIDES},
-    {use_d_value, SP_OPT_D_VALUE},
-    {use_lse_keys, SP_OPT_LSE_KEYS},
-    {use_lse_total, SP_OPT_LSE_TOTAL},
-    {use_empty, SP_OPT_EMPTY},
-    {use_nan_q, SP_OPT_NONFINITE},
-    {use_nan_k, SP_OPT_NONFINITE},
-    {use_inf_sink, SP_OPT_SINK_LOGIT | SP_OPT_NONFINITE},
-    {use_no_sink, SP_OPT_SINK_LOGIT},
-    {use_hidden_nan, SP_OPT_MASK},
-    {use_evicted_nan, SP_OPT_WINDOW},
-    {use_pinned_nan, SP_OPT_WINDOW | SP_OPT_SINK_TOKENS | SP_OPT_NONFINITE},
-    {use_guards, 0},
-};
-
-START_TEST(test_options) {
-  for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
-    sp_case c;
-    plain_attention(&c);
-    ck_assert_uint_eq(sp_case_options(&c), 0);
-    uses[i].use(&c);
-    ck_assert_msg(sp_case_options(&c) == uses[i].options, "use %zu: %llx instead of %llx", i,
-                  (unsigned long long)sp_case_options(&c), (unsigned long long)uses[i].options);
-    sp_case_clear(&c);
-  }
-}
-END_TEST
-
-START_TEST(test_options_elsewhere) {
-  sp_case c;
-  softmax_case(&c);
-  ck_assert_uint_eq(sp_case_options(&c), SP_OPT_SINK_LOGIT | SP_OPT_KEY_BIAS);
-  c.scale = 2.0F;
-  ck_assert_uint_eq(sp_case_options(&c) & SP_OPT_SCALE, SP_OPT_SCALE);
-  sp_ref_store(SP_F32, c.logits.bits, 4, NAN); /* row 1, key 1 */
-  ck_assert_uint_eq(sp_case_options(&c) & SP_OPT_NONFINITE, SP_OPT_NONFINITE);
-  sp_ref_store(SP_F32, c.key_bias.bits, 1, -INFINITY);
-  ck_assert_uint_eq(sp_case_options(&c) & (SP_OPT_NONFINITE | SP_OPT_MASK), SP_OPT_MASK);
-  sp_case_clear(&c);
-  cache_case(&c);
-  ck_assert_uint_eq(sp_case_options(&c), SP_OPT_SINK_TOKENS | SP_OPT_GQA);
-  c.first_token = 1;
-  ck_assert_uint_eq(sp_case_options(&c) & SP_OPT_FIRST_TOKEN, SP_OPT_FIRST_TOKEN);
-  /* Token 1 is first asked about by tokens 0 and 1, so a NaN in it is visible … */
-  sp_ref_store(SP_F32, c.k.bits, 2, NAN);
-  ck_assert_uint_eq(sp_case_options(&c) & SP_OPT_NONFINITE, SP_OPT_NONFINITE);
-  /* … unless those outputs are not wanted: token 4 sees 0, 2, 3 and 4. */
-  c.script[0].with_queries = false;
-  c.script[1] = (sp_cache_step){SP_STEP_VISIBLE, 0, false, 0};
-  ck_assert_uint_eq(sp_case_options(&c) & SP_OPT_NONFINITE, 0);
-  sp_case_clear(&c);
-}
-END_TEST
-
-static sp_status no_attention(const sp_attention_call *call) {
-  (void)call;
-  return SP_UNSUPPORTED;
-}
-
-START_TEST(test_offered) {
-  sp_kernel kernel = {.options = SP_OPT_SINK_LOGIT | SP_OPT_WINDOW,
-                      .dtypes_q = SP_DTYPE_BIT(SP_F32),
-                      .dtypes_kv = SP_DTYPE_BIT(SP_F32),
-                      .attention = no_attention};
-  sp_case c;
-  plain_attention(&c);
-  ck_assert(sp_case_offered(&c, &kernel));
-  kernel.max_n = 3;
-  ck_assert(!sp_case_offered(&c, &kernel));
-  kernel.max_n = 4;
-  ck_assert(sp_case_offered(&c, &kernel));
-  kernel.dtypes_kv = SP_DTYPE_BIT(SP_F16);
-  ck_assert(!sp_case_offered(&c, &kernel));
-  kernel.dtypes_kv |= SP_DTYPE_BIT(SP_F32);
-  use_sink(&c);
-  ck_assert(sp_case_offered(&c, &kernel));
-  use_softcap(&c);
-  ck_assert(!sp_case_offered(&c, &kernel));
-  c.softcap = 0.0F;
-  kernel.attention = NULL;
-  ck_assert(!sp_case_offered(&c, &kernel));
-  sp_case_clear(&c);
-}
-END_TEST
-
 /* ---- rows ---- */
 
 START_TEST(test_attention_row) {
   sp_case c;
-  attention_case(&c);
+  small_attention(&c);
   sp_case_values values;
   ck_assert(sp_case_values_init(&values, &c));
   sp_ref_row_input row;
@@ -468,7 +237,7 @@ END_TEST
 
 START_TEST(test_softmax_row) {
   sp_case c;
-  softmax_case(&c);
+  small_softmax(&c);
   sp_case_values values;
   ck_assert(sp_case_values_init(&values, &c));
   sp_ref_row_input row;
@@ -491,7 +260,7 @@ END_TEST
 START_TEST(test_cache_row) {
   static const size_t token[] = {0, 1, 1, 4, 4};
   sp_case c;
-  cache_case(&c);
+  small_cache(&c);
   sp_case_values values;
   ck_assert(sp_case_values_init(&values, &c));
   ck_assert_uint_eq(values.n_out, 5);
@@ -525,9 +294,6 @@ Suite *suite_case(void) {
   Suite *suite = suite_create("case");
   add(suite, "CT-3", test_good_cases);
   add(suite, "KC-7", test_broken_cases);
-  add(suite, "KC-2", test_options);
-  add(suite, "AT-3", test_options_elsewhere);
-  add(suite, "KC-2", test_offered);
   add(suite, "AT-7", test_attention_row);
   add(suite, "AL-2", test_softmax_row);
   add(suite, "EV-2", test_cache_row);
