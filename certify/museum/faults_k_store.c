@@ -49,7 +49,7 @@ SP_EXHIBIT(k14, 'K', "K14-values-in-bf16", .clause = "NU-1",
            .summary = "values are rounded to bf16 on the way in", .cite = "",
            .reveals = "values with full mantissas", .ops = SP_IN_HEADS, .min_n = 1,
            .precision = true,
-           .dtypes = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16));
+           .dtypes_kv = SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F64) | SP_DTYPE_BIT(SP_F16));
 
 static double query_bf16(const sp_row *row, const sp_in *in, const uint64_t at[4]) {
   double x = sp_base_load(row, in, at);

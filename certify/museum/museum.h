@@ -22,6 +22,7 @@ typedef struct sp_fault {
   uint64_t min_n;      /* needs rows at least this long; 0 = any */
   bool precision;      /* a loss of accuracy, visible only to classes with f32 arithmetic */
   uint32_t dtypes; /* SP_DTYPE_BIT…: seen only where logits, q, k or v are one of these; 0 = any */
+  uint32_t dtypes_kv; /* likewise, k and v */
 } sp_fault;
 
 /* Every fault; kernel number i of sp_museum_kernel is fault i. */

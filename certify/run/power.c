@@ -21,6 +21,7 @@ bool sp_fault_applicable(const sp_fault *fault, const sp_kernel *kernel, const s
   if (fault->needs & ~kernel->options || fault->min_n > longest_row(level)) return false;
   if (kernel->max_n && fault->min_n > kernel->max_n) return false;
   if (fault->dtypes && !(fault->dtypes & dtypes_of(fault, kernel))) return false;
+  if (fault->dtypes_kv && !(fault->dtypes_kv & kernel->dtypes_kv)) return false;
   for (size_t g = 0; g < plan->n_groups; g++) {
     const sp_group *group = &plan->groups[g];
     if (group->generator && (fault->ops >> group->op & 1u)) return true;
