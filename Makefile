@@ -31,6 +31,9 @@ MPFR_LIBS    := -lmpfi -lmpfr -lgmp -lm
 COMMAND_LIBS := -lcjson -lnettle -ldl -pthread $(MPFR_LIBS)
 TEST_LIBS     = $(shell pkg-config --libs check) -lflint-arb -lflint $(COMMAND_LIBS)
 
+# Leaves the order of instructions as it is in the source, where the compiler knows how.
+AS_WRITTEN := $(shell $(CC) -Werror -fno-schedule-insns2 -E -x c /dev/null > /dev/null 2>&1 && echo -fno-schedule-insns2)
+
 # Flags that belong to a room.
 $(BUILD)/obj/ref/%: private ROOM := -frounding-math
 $(BUILD)/obj/certify/%: private ROOM := -frounding-math
@@ -38,6 +41,7 @@ $(BUILD)/obj/certify/bench/avx2/%: private ROOM := -mavx2 -mfma
 $(BUILD)/obj/certify/bench/avx512/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 $(BUILD)/obj/fast/avx2/%: private ROOM := -mavx2 -mfma -mf16c
 $(BUILD)/obj/fast/avx512/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c
+$(BUILD)/obj/fast/avx512bf16/%: private ROOM := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mavx512bf16 $(AS_WRITTEN)
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(1))
 

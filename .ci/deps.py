@@ -3,7 +3,7 @@
 """Who may include whom, and where AVX-512 may live. Fails on an include against the arrows.
 
 With object directories as arguments it also disassembles them: a zmm register is an error outside
-fast/avx512 and certify/bench/avx512, whose code asks the processor first. Adapters are built for
+fast/avx512, fast/avx512bf16 and certify/bench/avx512, whose code asks the processor first. Adapters are built for
 the machine they are built on, as their libraries are.
 """
 import os
@@ -23,7 +23,7 @@ ALLOWED = {
 }
 # certify/export/ makes shared libraries of our own kernels: it is glue for the linker.
 EXCEPTIONS = {("certify/export/fast.c", "fast")}
-ZMM_ROOMS = ("/fast/avx512/", "/certify/bench/avx512/", "/adapters/")
+ZMM_ROOMS = ("/fast/avx512/", "/fast/avx512bf16/", "/certify/bench/avx512/", "/adapters/")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 

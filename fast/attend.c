@@ -48,7 +48,8 @@ size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value)
               grow(&bytes, n_rows, q_len, sizeof(float)) &&
               grow(&bytes, n_rows, acc_len, 2 * sizeof(double)) &&
               grow(&bytes, acc_len, SP_FAST_STRIP, sizeof(float)) &&
-              grow(&bytes, strips * SP_FAST_STRIP, 4 * q_len, sizeof(float));
+              grow(&bytes, strips * SP_FAST_STRIP, 4 * q_len, sizeof(float)) &&
+              grow(&bytes, 2 * SP_FAST_PAD, q_len, sizeof(float));
   return fits ? bytes : 0;
 }
 
@@ -70,6 +71,7 @@ static group group_init(const sp_fast_impl *impl, const sp_attention_call *call,
   g.shape.partial = take(&scratch, g.acc_len * SP_FAST_STRIP, sizeof(float));
   uint64_t strips = (g.n_rows + SP_FAST_STRIP - 1) / SP_FAST_STRIP;
   g.shape.spread = take(&scratch, strips * SP_FAST_STRIP * 4 * g.q_len, sizeof(float));
+  g.shape.copies = take(&scratch, 2 * SP_FAST_PAD * g.q_len, sizeof(float));
   memset(g.q, 0, g.n_rows * g.q_len * sizeof *g.q);
   return g;
 }

@@ -146,7 +146,7 @@ static bool is_long(const sp_attention_call *call) {
 
 sp_status sp_fast_attention(const sp_fast_impl *impl, const sp_attention_call *from) {
   job j = {.impl = impl};
-  sp_status status = sp_fast_check_attention(&j.call, from);
+  sp_status status = sp_fast_check_attention(&j.call, from, impl->kernel);
   if (status != SP_OK) return status;
   if (!sp_fast_attention_plan_of(&j.plan, &j.call)) return SP_NOMEM;
   status = equip(&j, is_long(&j.call));
@@ -170,7 +170,7 @@ sp_status sp_fast_prepare_attention(const sp_fast_impl *impl, sp_prepared **out,
   job *j = calloc(1, sizeof *j);
   if (j == NULL) return SP_NOMEM;
   *j = (job){.base = {run_prepared, release_prepared}, .impl = impl};
-  sp_status status = sp_fast_check_attention(&j->call, from);
+  sp_status status = sp_fast_check_attention(&j->call, from, impl->kernel);
   if (status == SP_OK && !sp_fast_attention_plan_of(&j->plan, &j->call)) status = SP_NOMEM;
   if (status == SP_OK) status = equip(j, true);
   if (status != SP_OK) {

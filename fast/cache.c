@@ -27,7 +27,7 @@ sp_status sp_fast_cache_open(const sp_fast_impl *impl, sp_cache **out,
                              const sp_cache_config *from) {
   sp_cache_config config;
   if (out == NULL) return SP_INVALID;
-  sp_status status = sp_fast_check_cache_config(&config, from);
+  sp_status status = sp_fast_check_cache_config(&config, from, impl->kernel);
   if (status != SP_OK) return status;
   sp_cache *cache = calloc(1, sizeof *cache);
   if (cache == NULL) return SP_NOMEM;
@@ -69,7 +69,7 @@ static bool out_of_numbers(const sp_cache *cache, const sp_fast_stream *stream, 
 sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *from) {
   sp_cache_call call;
   if (cache == NULL) return SP_INVALID;
-  sp_status status = sp_fast_check_append(&call, from, &cache->config);
+  sp_status status = sp_fast_check_append(&call, from, &cache->config, cache->impl->kernel);
   if (status != SP_OK) return status;
   sp_fast_stream *stream = &cache->stream[call.sequence];
   if (out_of_numbers(cache, stream, call.n_tokens)) return SP_INVALID;
@@ -85,7 +85,7 @@ sp_status sp_fast_cache_append(sp_cache *cache, const sp_cache_call *from) {
 sp_status sp_fast_cache_attend(sp_cache *cache, const sp_cache_call *from) {
   sp_cache_call call;
   if (cache == NULL) return SP_INVALID;
-  sp_status status = sp_fast_check_attend(&call, from, &cache->config);
+  sp_status status = sp_fast_check_attend(&call, from, &cache->config, cache->impl->kernel);
   if (status != SP_OK) return status;
   const sp_fast_stream *stream = &cache->stream[call.sequence];
   if (stream->ring.n_seen == 0) return SP_INVALID; /* spec: KC-7 */

@@ -12,8 +12,8 @@
 /* Half of what int64_t holds, so that differences of sizes and positions never overflow. */
 #define MAX_SIZE (UINT64_C(1) << 62)
 
-static bool is_offered(sp_dtype dtype) {
-  return dtype < 32 && (SP_FAST_DTYPES & SP_DTYPE_BIT(dtype)) != 0;
+static bool is_offered(sp_dtype dtype, uint32_t dtypes) {
+  return dtype < 32 && (dtypes & SP_DTYPE_BIT(dtype)) != 0;
 }
 
 /* spec: KC-1 */
@@ -60,7 +60,8 @@ static sp_status first_error(const sp_status *status, size_t n) {
   return SP_OK;
 }
 
-sp_status sp_fast_check_softmax(sp_softmax_call *call, const sp_softmax_call *from) {
+sp_status sp_fast_check_softmax(sp_softmax_call *call, const sp_softmax_call *from,
+                                const sp_kernel *kernel) {
   sp_status adopted = adopt(call, sizeof *call, from);
   if (adopted != SP_OK) return adopted;
   bool any_output = call->weights.data || call->lse_keys.data || call->lse_total.data;
@@ -75,7 +76,7 @@ sp_status sp_fast_check_softmax(sp_softmax_call *call, const sp_softmax_call *fr
       check_type(call->lse_total.data, call->lse_total.dtype, SP_F32, SP_UNSUPPORTED),
       check_type(call->key_bias.data, call->key_bias.dtype, SP_F32, SP_UNSUPPORTED),
       check_sink_logit(&call->sink_logit),
-      is_offered(call->logits.dtype) || !has_keys ? SP_OK : SP_UNSUPPORTED,
+      is_offered(call->logits.dtype, kernel->dtypes_softmax) || !has_keys ? SP_OK : SP_UNSUPPORTED,
       call->reserved == 0 ? SP_OK : SP_UNSUPPORTED,
       call->n <= MAX_SIZE && call->n_rows <= MAX_SIZE ? SP_OK : SP_UNSUPPORTED,
   };
@@ -108,7 +109,7 @@ static bool inputs_present(const sp_attention_call *c) {
   return c->k.data != NULL && (c->v.data != NULL || c->out.data == NULL);
 }
 
-static sp_status check_attention_types(const sp_attention_call *c) {
+static sp_status check_attention_types(const sp_attention_call *c, const sp_kernel *kernel) {
   bool has_keys = c->k.data != NULL || c->bias_k.data != NULL;
   const sp_status status[] = {
       check_type(c->v.data, c->v.dtype, c->k.dtype, SP_INVALID),
@@ -120,13 +121,14 @@ static sp_status check_attention_types(const sp_attention_call *c) {
       check_type(c->key_bias.data, c->key_bias.dtype, SP_F32, SP_UNSUPPORTED),
       check_type(c->alibi_slope.data, c->alibi_slope.dtype, SP_F32, SP_UNSUPPORTED),
       check_sink_logit(&c->sink_logit),
-      is_offered(c->q.dtype) ? SP_OK : SP_UNSUPPORTED,
-      is_offered(c->k.dtype) || !has_keys ? SP_OK : SP_UNSUPPORTED,
+      is_offered(c->q.dtype, kernel->dtypes_q) ? SP_OK : SP_UNSUPPORTED,
+      is_offered(c->k.dtype, kernel->dtypes_kv) || !has_keys ? SP_OK : SP_UNSUPPORTED,
   };
   return first_error(status, sizeof status / sizeof *status);
 }
 
-sp_status sp_fast_check_attention(sp_attention_call *call, const sp_attention_call *from) {
+sp_status sp_fast_check_attention(sp_attention_call *call, const sp_attention_call *from,
+                                  const sp_kernel *kernel) {
   sp_status adopted = adopt(call, sizeof *call, from);
   if (adopted != SP_OK) return adopted;
   bool any_output = call->out.data || call->lse_keys.data || call->lse_total.data;
@@ -141,7 +143,7 @@ sp_status sp_fast_check_attention(sp_attention_call *call, const sp_attention_ca
       call->causal <= 1 ? SP_OK : SP_INVALID,
       inputs_present(call) ? SP_OK : SP_INVALID,
       positions_fit(call) ? SP_OK : SP_INVALID,
-      check_attention_types(call),
+      check_attention_types(call, kernel),
       call->reserved == 0 ? SP_OK : SP_UNSUPPORTED,
   };
   return first_error(status, sizeof status / sizeof *status);
@@ -158,18 +160,21 @@ static sp_status check_rotation(const sp_cache_config *c) {
 }
 
 /* Zero stands for one. */
-sp_status sp_fast_check_cache_config(sp_cache_config *config, const sp_cache_config *from) {
+sp_status sp_fast_check_cache_config(sp_cache_config *config, const sp_cache_config *from,
+                                     const sp_kernel *kernel) {
   sp_status adopted = adopt(config, sizeof *config, from);
   if (adopted != SP_OK) return adopted;
   if (config->n_sequences == 0) config->n_sequences = 1;
   if (config->n_evict == 0) config->n_evict = 1;
+  bool turns = (kernel->options & (SP_OPT_POSITION_ABS | SP_OPT_POSITION_CACHE)) != 0;
   bool endless = config->window == 0 || config->window == SP_WINDOW_ALL; /* spec: EV-3 */
   const sp_status status[] = {
       endless ? SP_INVALID : SP_OK,
       config->n_evict <= config->window ? SP_OK : SP_INVALID,
       check_rotation(config),
       check_heads(config->n_heads, config->n_kv_heads),
-      is_offered(config->dtype_kv) ? SP_OK : SP_UNSUPPORTED,
+      config->rope_dims == 0 || turns ? SP_OK : SP_UNSUPPORTED,
+      is_offered(config->dtype_kv, kernel->dtypes_kv) ? SP_OK : SP_UNSUPPORTED,
       config->n_heads <= MAX_SIZE ? SP_OK : SP_UNSUPPORTED,
       config->d_head <= MAX_SIZE && config->d_value <= MAX_SIZE ? SP_OK : SP_UNSUPPORTED,
   };
@@ -177,20 +182,20 @@ sp_status sp_fast_check_cache_config(sp_cache_config *config, const sp_cache_con
 }
 
 /* What append with queries and attend have in common. */
-static sp_status check_queries(const sp_cache_call *c) {
+static sp_status check_queries(const sp_cache_call *c, const sp_kernel *kernel) {
   const sp_status status[] = {
       check_numbers(c->scale, c->softcap),
       check_type(c->out.data, c->out.dtype, c->q.dtype, SP_INVALID),
       check_type(c->lse_keys.data, c->lse_keys.dtype, SP_F32, SP_UNSUPPORTED),
       check_type(c->lse_total.data, c->lse_total.dtype, SP_F32, SP_UNSUPPORTED),
       check_sink_logit(&c->sink_logit),
-      is_offered(c->q.dtype) ? SP_OK : SP_UNSUPPORTED,
+      is_offered(c->q.dtype, kernel->dtypes_q) ? SP_OK : SP_UNSUPPORTED,
   };
   return first_error(status, sizeof status / sizeof *status);
 }
 
 sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
-                               const sp_cache_config *config) {
+                               const sp_cache_config *config, const sp_kernel *kernel) {
   sp_status adopted = adopt(call, sizeof *call, from);
   if (adopted != SP_OK) return adopted;
   bool with_queries = call->q.data != NULL;
@@ -204,13 +209,13 @@ sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
       call->v.dtype == config->dtype_kv ? SP_OK : SP_INVALID,
       any_lse && !with_queries ? SP_INVALID : SP_OK,
       with_queries == (call->out.data != NULL) ? SP_OK : SP_INVALID,
-      with_queries ? check_queries(call) : SP_OK,
+      with_queries ? check_queries(call, kernel) : SP_OK,
   };
   return first_error(status, sizeof status / sizeof *status);
 }
 
 sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from,
-                               const sp_cache_config *config) {
+                               const sp_cache_config *config, const sp_kernel *kernel) {
   sp_status adopted = adopt(call, sizeof *call, from);
   if (adopted != SP_OK) return adopted;
   const sp_status status[] = {
@@ -218,7 +223,7 @@ sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from,
       call->sequence < config->n_sequences ? SP_OK : SP_INVALID,
       call->k.data == NULL && call->v.data == NULL ? SP_OK : SP_INVALID,
       call->q.data != NULL && call->out.data != NULL ? SP_OK : SP_INVALID,
-      check_queries(call),
+      check_queries(call, kernel),
   };
   return first_error(status, sizeof status / sizeof *status);
 }

@@ -13,12 +13,15 @@
 
 #include "sinkproof/kernel.h"
 
-sp_status sp_fast_check_softmax(sp_softmax_call *call, const sp_softmax_call *from);
-sp_status sp_fast_check_attention(sp_attention_call *call, const sp_attention_call *from);
-sp_status sp_fast_check_cache_config(sp_cache_config *config, const sp_cache_config *from);
+sp_status sp_fast_check_softmax(sp_softmax_call *call, const sp_softmax_call *from,
+                                const sp_kernel *kernel);
+sp_status sp_fast_check_attention(sp_attention_call *call, const sp_attention_call *from,
+                                  const sp_kernel *kernel);
+sp_status sp_fast_check_cache_config(sp_cache_config *config, const sp_cache_config *from,
+                                     const sp_kernel *kernel);
 sp_status sp_fast_check_append(sp_cache_call *call, const sp_cache_call *from,
-                               const sp_cache_config *config);
+                               const sp_cache_config *config, const sp_kernel *kernel);
 sp_status sp_fast_check_attend(sp_cache_call *call, const sp_cache_call *from,
-                               const sp_cache_config *config);
+                               const sp_cache_config *config, const sp_kernel *kernel);
 
 #endif

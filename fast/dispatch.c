@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of variants, best first, and how one is chosen. See sinkproof/fast.h. */
+/* The list of variants and how one is chosen. See sinkproof/fast.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +12,10 @@ static const sp_fast_impl *const variants[] = {
     &sp_fast_avx512, /* 16 lanes */
     &sp_fast_avx2,   /* 8 lanes */
 #endif
-    &sp_fast_scalar, /* needs nothing, so there is always one */
+    &sp_fast_scalar, /* needs nothing, so nothing behind it is ever chosen unless it is named */
+#if defined(__x86_64__)
+    &sp_fast_avx512bf16, /* half the digits of q and of the weights */
+#endif
 };
 static const size_t n_variants = sizeof variants / sizeof *variants;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every variant says in the same words: its entry points, which pass the variant on because
- * the ABI's functions have no context, and its sp_kernel. Each fast/NAME/variant.c includes this
- * file once, after it has said who it is:
+/* What every variant in binary32 says in the same words: its entry points and its sp_kernel. Its
+ * variant.c includes this file once, after it has said who it is:
  *
  *     #define SELF      sp_fast_avx2     // its sp_fast_impl, which it defines afterwards
  *     #define SELF_NAME "avx2"
@@ -10,8 +9,7 @@
 #ifndef SINKPROOF_FAST_ENTRY_H
 #define SINKPROOF_FAST_ENTRY_H
 
-#include "fast/impl.h"
-#include "fast/prepared.h"
+#include "fast/entry_attention.h"
 
 static sp_status softmax(const sp_softmax_call *call) {
   return sp_fast_softmax(&SELF, call);
@@ -20,28 +18,6 @@ static sp_status softmax(const sp_softmax_call *call) {
 static sp_status prepare_softmax(sp_prepared **prepared, const sp_softmax_call *call) {
   return sp_fast_prepare_softmax(&SELF, prepared, call);
 }
-
-static sp_status prepare_attention(sp_prepared **prepared, const sp_attention_call *call) {
-  return sp_fast_prepare_attention(&SELF, prepared, call);
-}
-
-static sp_status attention(const sp_attention_call *call) {
-  return sp_fast_attention(&SELF, call);
-}
-
-static sp_status cache_open(sp_cache **cache, const sp_cache_config *config) {
-  return sp_fast_cache_open(&SELF, cache, config);
-}
-
-static const sp_cache_ops cache = {
-    .size = sizeof cache,
-    .open = cache_open,
-    .append = sp_fast_cache_append,
-    .attend = sp_fast_cache_attend,
-    .visible = sp_fast_cache_visible,
-    .close = sp_fast_cache_close,
-    .truncate = sp_fast_cache_truncate,
-};
 
 static const sp_prepare_ops prepare = {
     .size = sizeof prepare,

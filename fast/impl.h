@@ -64,8 +64,9 @@ typedef struct sp_fast_row {
 typedef struct sp_fast_shape {
   uint64_t d_head, d_value; /* d_value is 0 when no output is wanted */
   /* Scratch, 64-byte aligned: partial sums of SP_FAST_STRIP outputs, padded like acc; for variants
-   * that spread, 4 floats for every element of every row. */
-  float *partial, *spread;
+   * that spread, 4 floats for every element of every row; for copies of keys, 32 for every element
+   * of one. */
+  float *partial, *spread, *copies;
 } sp_fast_shape;
 
 typedef struct sp_fast_impl {
@@ -73,7 +74,8 @@ typedef struct sp_fast_impl {
   uint32_t needs; /* SP_FAST_CPU_… */
   /* y[i] = e^x[i], the exponential of the other two, for tests and proofs. x and y may be equal. */
   void (*exp)(float *y, const float *x, uint64_t n);
-  /* Rows [begin, end) of a call that is checked and complete, with the plan's scratch. */
+  /* Rows [begin, end) of a call that is checked and complete, with the plan's scratch. NULL = not
+   * offered. */
   void (*softmax)(const sp_softmax_call *call, const sp_fast_softmax_plan *plan, uint64_t begin,
                   uint64_t end, void *scratch);
   /* The rows' q are new. NULL where tile reads q itself. */
@@ -95,8 +97,9 @@ typedef struct sp_fast_impl {
 extern const sp_fast_impl sp_fast_avx512;
 extern const sp_fast_impl sp_fast_avx2;
 extern const sp_fast_impl sp_fast_scalar;
+extern const sp_fast_impl sp_fast_avx512bf16;
 
-/* Number `index` of the list, best first; NULL past the last one. (dispatch.c) */
+/* Number `index` of the list; NULL past the last one. (dispatch.c) */
 const sp_fast_impl *sp_fast_variant(size_t index);
 
 /* The best variant whose needs are among `features`; never NULL. (dispatch.c) */
@@ -162,7 +165,7 @@ void sp_fast_join_pieces(const sp_fast_impl *impl, const sp_attention_call *call
 /* store.c: sp_fast_impl.store in portable C. */
 void sp_fast_store_row(sp_dtype dtype, void *out, const double *acc, double inverse, uint64_t n);
 
-/* What every variant offers. */
+/* What every variant in binary32 offers. */
 #define SP_FAST_DTYPES (SP_DTYPE_BIT(SP_F32) | SP_DTYPE_BIT(SP_F16) | SP_DTYPE_BIT(SP_BF16))
 #define SP_FAST_OPTIONS                                                                            \
   (SP_OPT_SINK_LOGIT | SP_OPT_KEY_BIAS | SP_OPT_MASK | SP_OPT_SCALE | SP_OPT_SOFTCAP |             \

@@ -157,7 +157,7 @@ static sp_status equip(job *j, bool start_threads) {
 
 sp_status sp_fast_softmax(const sp_fast_impl *impl, const sp_softmax_call *from) {
   job j = {.impl = impl};
-  sp_status status = sp_fast_check_softmax(&j.call, from);
+  sp_status status = sp_fast_check_softmax(&j.call, from, impl->kernel);
   if (status != SP_OK) return status;
   if (!sp_fast_softmax_plan_of(&j.plan, &j.call)) return SP_NOMEM;
   bool is_long = j.call.n > 0 && j.call.n_rows >= START_ELEMENTS / j.call.n;
@@ -182,7 +182,7 @@ sp_status sp_fast_prepare_softmax(const sp_fast_impl *impl, sp_prepared **out,
   job *j = calloc(1, sizeof *j);
   if (j == NULL) return SP_NOMEM;
   *j = (job){.base = {run_prepared, release_prepared}, .impl = impl};
-  sp_status status = sp_fast_check_softmax(&j->call, from);
+  sp_status status = sp_fast_check_softmax(&j->call, from, impl->kernel);
   if (status == SP_OK && !sp_fast_softmax_plan_of(&j->plan, &j->call)) status = SP_NOMEM;
   if (status == SP_OK) status = equip(j, true);
   if (status != SP_OK) {

@@ -5,6 +5,7 @@
 #define SINKPROOF_TEST_FAST_CALL_H
 
 #include "tests/test_fast_naive.h"
+#include "tests/test_fast_variants.h"
 
 typedef struct shape {
   size_t n_batch, n_q, n_kv, n_heads, n_kv_heads, d_head, d_value;
@@ -139,11 +140,17 @@ static inline void attention_masks(attention *a, rng *r) {
 static inline void attention_check(const sp_kernel *kernel, attention *a, const char *what,
                                    uint64_t seed) {
   ck_assert_int_eq(kernel->attention(&a->call), SP_OK);
-  int64_t wrong = naive_wrong_attention(&a->call);
+  int64_t wrong = naive_wrong_attention(kernel, &a->call);
   ck_assert_msg(wrong < 0, "%s, seed %llu: row [b][i][h] number %lld is wrong", what,
                 (unsigned long long)seed, (long long)wrong);
   ck_assert(gaps_untouched(&a->out) && gaps_untouched(&a->lse_keys));
   ck_assert(gaps_untouched(&a->lse_total));
+}
+
+/* Types that the kernel offers. */
+static inline void offer(const sp_kernel *kernel, shape *s) {
+  s->dtype_q = offered(kernel->dtypes_q, s->dtype_q);
+  s->dtype_kv = offered(kernel->dtypes_kv, s->dtype_kv);
 }
 
 /* A shape with everything small and of every kind. */

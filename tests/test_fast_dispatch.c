@@ -145,15 +145,19 @@ END_TEST
 /* tests: KC-9 path is evidence: it names what ran, and only once it has. */
 START_TEST(path_names_what_ran) {
   const sp_kernel *kernel = variant_kernel(_i);
-  float x[3] = {1.0F, 2.0F, 3.0F};
+  uint16_t x[3] = {0x3f80, 0x4000, 0x4040};
   float lse = 0.0F;
-  sp_softmax_call call = {.size = sizeof call, .n_threads = 1, .n_rows = 1, .n = 3, .scale = NAN};
-  call.logits = (sp_in){.data = x, .dtype = SP_F32};
+  sp_attention_call call = {.size = sizeof call, .n_threads = 1, .n_batch = 1, .n_q = 1, .n_kv = 1};
+  call.n_heads = call.n_kv_heads = 1;
+  call.d_head = call.d_value = 3;
+  call.window = SP_WINDOW_ALL;
+  call.q = call.k = call.v = (sp_in){.data = x, .dtype = SP_BF16};
   call.lse_keys = (sp_out){.data = &lse, .dtype = SP_F32};
-  ck_assert_int_eq(kernel->softmax(&call), SP_INVALID);
+  call.scale = NAN;
+  ck_assert_int_eq(kernel->attention(&call), SP_INVALID);
   ck_assert_str_eq(kernel->path(), "");
   call.scale = 1.0F;
-  ck_assert_int_eq(kernel->softmax(&call), SP_OK);
+  ck_assert_int_eq(kernel->attention(&call), SP_OK);
   ck_assert_str_eq(kernel->path(), sp_fast_variant_name((size_t)_i));
 }
 END_TEST
@@ -166,10 +170,10 @@ Suite *suite_fast_dispatch(void) {
   tcase_add_test(paths, system_that_saves_no_ymm_has_nothing);
   tcase_add_test(paths, every_subset_of_features_has_a_variant);
   tcase_add_test(paths, one_missing_feature_excludes_the_variant);
-  add_for_each_variant(paths, path_names_what_ran);
+  add_for_each_variant(paths, path_names_what_ran, needs_nothing);
   suite_add_tcase(suite, paths);
   TCase *forced = tcase_create("CT-10");
-  add_for_each_variant(forced, every_available_variant_can_be_forced);
+  add_for_each_variant(forced, every_available_variant_can_be_forced, needs_nothing);
   tcase_add_test(forced, unknown_name_is_an_error);
   tcase_add_test(forced, a_variant_that_needs_more_is_an_error);
   tcase_add_test(forced, an_empty_variable_forces_nothing);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the tests of fast/ compare with: SPEC.md's definitions in long double, key by key, and for
- * each result how far a kernel of class w-deep may be from it (NU-7). The bound is the one of the
+ * each result how far a kernel of class w-deep may be from it (NU-7), rounding q and weights to bf16
+ * and flushing subnormals where its class says so. The bound is the one of the
  * specification with its parameters, derived before any run; only u' is taken as u (1 + 2^-20).
  *
  * This is not the oracle (its errors are not enclosed, they are merely 2^-64); it is here so that a
@@ -14,7 +15,24 @@
 #define NAIVE_U   (0x1p-24L * (1.0L + 0x1p-20L))
 #define NAIVE_ETA 0x1p-149L
 
+/* What a class adds to w-deep; all zero but eta, nothing. */
+typedef struct naive_class {
+  long double u_p, u_qk; /* u' of the rounding of weights, of q */
+  long double eta;       /* underflow unit */
+  bool flushes;
+} naive_class;
+
+static inline naive_class naive_class_of(const sp_kernel *kernel) {
+  const long double u = 0x1p-8L / (1.0L - 0x1p-8L);
+  naive_class cls = {.flushes = strstr(kernel->accuracy_class, "flush=both") != NULL};
+  if (strstr(kernel->accuracy_class, "p=bf16") != NULL) cls.u_p = u;
+  if (strstr(kernel->accuracy_class, "qk=bf16") != NULL) cls.u_qk = u;
+  cls.eta = cls.flushes ? 0x1p-126L : NAIVE_ETA;
+  return cls;
+}
+
 typedef struct naive_row {
+  naive_class cls;
   size_t n;
   bool present[NAIVE_MAX];
   long double x[NAIVE_MAX];     /* logits of present keys */
@@ -79,11 +97,12 @@ static inline void naive_solve(naive_row *row) {
   long double eps = 2.0L * NAIVE_U;
   size_t n_terms = n_present + (sink ? 1 : 0);
   row->height = (24.0L + ceill(log2l((long double)n_terms + 1.0L))) * NAIVE_U;
-  long double common = logl(mean > 0.0L ? mean : 1.0L) + 2.0L * eps + row->height + 3.0L * NAIVE_U;
+  long double common =
+      logl(mean > 0.0L ? mean : 1.0L) + 2.0L * eps + row->height + 3.0L * NAIVE_U + row->cls.u_p;
   for (size_t j = 0; j < row->n; j++)
     if (row->present[j]) row->theta[j] += common;
   long double worst_mean = mean > mean_keys ? mean : mean_keys;
-  row->lse_error = logl(worst_mean > 1.0L ? worst_mean : 1.0L) + eps + row->height;
+  row->lse_error = logl(worst_mean > 1.0L ? worst_mean : 1.0L) + eps + row->height + row->cls.u_p;
 }
 
 /* Sizes of what a logarithm, an addition and the final rounding add to a log-sum-exp are in units
@@ -121,8 +140,9 @@ static inline long double naive_output(const naive_row *row, const double *v, lo
     if (isnan(v[j])) return NAN;
     long double size = fabsl((long double)v[j]);
     out += row->p[j] * (long double)v[j];
-    *error += naive_spread(row->p[j] * size, row->theta[j] + row->height);
-    *error += 3.0L * NAIVE_ETA * size + 2.0L * NAIVE_ETA;
+    *error += naive_spread(row->p[j] * size, row->theta[j] + row->height + row->cls.u_p);
+    *error += 3.0L * row->cls.eta * (size + 1.0L) + 2.0L * row->cls.eta;
+    if (row->cls.flushes && size < 0x1p-126L) *error += row->p[j] * size;
   }
   return out;
 }
@@ -172,6 +192,7 @@ static inline bool naive_lses_ok(const naive_row *row, const sp_out *keys, const
 
 static inline void naive_softmax_row(const sp_softmax_call *call, uint64_t r, naive_row *row) {
   ck_assert_uint_le(call->n, NAIVE_MAX);
+  row->cls = (naive_class){.eta = NAIVE_ETA};
   row->n = call->n;
   row->sink = call->sink_logit.data ? (long double)naive_in(&call->sink_logit, r, 0, 0, 0)
                                     : (long double)-INFINITY;
@@ -223,7 +244,8 @@ static inline void naive_logit(const sp_attention_call *call, naive_row *row, si
   }
   long double cap = (long double)call->softcap;
   long double x = (long double)call->scale * dot;
-  long double error = fabsl((long double)call->scale) * size * ((long double)call->d_head + 2.0L);
+  long double roundings = ((long double)call->d_head + 2.0L) * NAIVE_U + row->cls.u_qk;
+  long double error = fabsl((long double)call->scale) * size * expm1l(roundings) / NAIVE_U;
   if (cap > 0.0L) {
     error += 7.0L * fabsl(x) < 7.0L * cap ? 7.0L * fabsl(x) : 7.0L * cap;
     x = cap * tanhl(x / cap);
@@ -247,8 +269,8 @@ static inline void naive_load_row(const sp_in *t, uint64_t a, uint64_t b, uint64
 }
 
 /* Row (b, i, h): key n_kv is the bias pair. */
-static inline void naive_attention_row(const sp_attention_call *call, uint64_t b, uint64_t i,
-                                       uint64_t h, naive_attention *work) {
+static inline void naive_attention_row(const sp_attention_call *call, const naive_class *cls,
+                                       uint64_t b, uint64_t i, uint64_t h, naive_attention *work) {
   naive_row *row = &work->row;
   uint64_t h_kv = h * call->n_kv_heads / call->n_heads; /* AT-7 */
   int64_t pos_q =
@@ -256,6 +278,7 @@ static inline void naive_attention_row(const sp_attention_call *call, uint64_t b
   double slope = call->alibi_slope.data ? naive_in(&call->alibi_slope, 0, 0, h, 0) : 0.0;
   row->n = call->n_kv + (call->bias_k.data ? 1 : 0);
   ck_assert_uint_le(row->n, NAIVE_MAX);
+  row->cls = *cls;
   row->sink = call->sink_logit.data ? (long double)naive_in(&call->sink_logit, 0, 0, h, 0)
                                     : (long double)-INFINITY;
   naive_load_row(&call->q, b, i, h, call->d_head, work->q);
@@ -287,14 +310,16 @@ static inline bool naive_outputs_ok(const sp_attention_call *call, uint64_t b, u
   return true;
 }
 
-/* -1, or the number [b][i][h] of the first row of the finished call with a wrong result. */
-static inline int64_t naive_wrong_attention(const sp_attention_call *call) {
+/* -1, or the number [b][i][h] of the first row of the call that the kernel has got wrong. */
+static inline int64_t naive_wrong_attention(const sp_kernel *kernel,
+                                            const sp_attention_call *call) {
   static naive_attention work;
+  const naive_class cls = naive_class_of(kernel);
   int64_t number = 0;
   for (uint64_t b = 0; b < call->n_batch; b++)
     for (uint64_t i = 0; i < call->n_q; i++)
       for (uint64_t h = 0; h < call->n_heads; h++, number++) {
-        naive_attention_row(call, b, i, h, &work);
+        naive_attention_row(call, &cls, b, i, h, &work);
         if (!naive_lses_ok(&work.row, &call->lse_keys, &call->lse_total, b, i, h)) return number;
         if (!naive_outputs_ok(call, b, i, h, &work)) return number;
       }

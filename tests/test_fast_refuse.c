@@ -113,14 +113,14 @@ START_TEST(structs_of_other_sizes) {
   refuse_attention(kernel, &a, &longer.call, SP_UNSUPPORTED, "an unknown field");
   longer.later[23] = 0;
   ck_assert_int_eq(kernel->attention(&longer.call), SP_OK);
-  ck_assert_int_lt(naive_wrong_attention(&a.call), 0);
+  ck_assert_int_lt(naive_wrong_attention(kernel, &a.call), 0);
 
   sp_attention_call shorter = a.call; /* without softcap, causal, reserved */
   shorter.size = offsetof(sp_attention_call, softcap);
   shorter.softcap = NAN;
   shorter.causal = 7;
   ck_assert_int_eq(kernel->attention(&shorter), SP_OK);
-  ck_assert_int_lt(naive_wrong_attention(&a.call), 0);
+  ck_assert_int_lt(naive_wrong_attention(kernel, &a.call), 0);
   attention_free(&a);
 }
 END_TEST

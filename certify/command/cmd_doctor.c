@@ -58,5 +58,9 @@ int sp_cmd_doctor(int argc, char **argv) {
   row("AVX-512 (F, BW, DQ, VL)", avx512,
       avx512 ? "AVX-512 paths can be certified here"
              : "AVX-512 paths CANNOT be tested here; use --require-path to notice");
+  bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  row("AVX-512 BF16", bf16,
+      bf16 ? "paths in bf16 dot products can be certified here"
+           : "paths in bf16 dot products CANNOT be tested here; use --require-path to notice");
   return good ? 0 : SP_EXIT_INCOMPLETE;
 }

@@ -136,28 +136,37 @@ static inline double raise_max(sp_fast_sum *sum, float max) {
   return factor;
 }
 
+/* What a variant does with row r: dot products become logits, of which it returns the largest; and,
+ * given a maximum, logits become weights, of which it returns the sum. */
+typedef float find_max(strip *s, uint32_t r);
+typedef float sum_weights(strip *s, uint32_t r, float max);
+
 /* The sum of a row moves on by the tile. Returns what its outputs so far are to be multiplied by;
  * negative if the tile gives it nothing. spec: SM-5 */
-static inline double add_weights(strip *s, uint32_t r, float max) {
+SPECIALISED double add_weights(strip *s, uint32_t r, float max, sum_weights *weights_of) {
   sp_fast_sum *sum = &s->rows[r].sum;
   if (max == INFINITY) sum->invalid = true;
   if (max == -INFINITY || sum->invalid) return -1.0;
   double factor = raise_max(sum, max);
-  float more = exponentiate(s, r, (float)sum->max);
-  sum->sum = sum->sum * factor + (double)more;
+  sum->sum = sum->sum * factor + (double)weights_of(s, r, (float)sum->max);
   return factor;
 }
 
 /* For each row, what add_weights returns; false if no row gets anything. */
-static inline bool weigh_keys(strip *s, double factor[ROWS]) {
+SPECIALISED bool weigh_keys_by(strip *s, double factor[ROWS], find_max *max_of,
+                               sum_weights *weights_of) {
   bool any = false;
   float max[ROWS];
-  for (uint32_t r = 0; r < s->n_rows; r++) max[r] = find_logits(s, r);
+  for (uint32_t r = 0; r < s->n_rows; r++) max[r] = max_of(s, r);
   for (uint32_t r = 0; r < s->n_rows; r++) {
-    factor[r] = add_weights(s, r, max[r]);
+    factor[r] = add_weights(s, r, max[r], weights_of);
     any = any || factor[r] >= 0.0;
   }
   return any;
+}
+
+static inline bool weigh_keys(strip *s, double factor[ROWS]) {
+  return weigh_keys_by(s, factor, find_logits, exponentiate);
 }
 
 static inline bool rows_alike(const sp_fast_row *rows, uint32_t n_rows) {

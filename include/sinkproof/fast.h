@@ -60,10 +60,13 @@ extern "C" {
 #define SP_FAST_API
 #endif
 
-/* The variants of this build, best first; the last one runs on every processor. */
+/* The variants of this build: those in binary32, best first, of which "scalar" runs on every
+ * processor; then those that round more, which nobody gets who has not named them. */
 SP_FAST_API size_t sp_fast_n_variants(void);
 
-/* "avx512", "avx2", "scalar"; NULL past the last one. */
+/* "avx512", "avx2", "scalar", "avx512bf16"; NULL past the last one.
+ * "avx512bf16" offers attention and a cache without rotation over keys and values in bf16, rounds q
+ * and the weights to bf16, and says so in its accuracy class. */
 SP_FAST_API const char *sp_fast_variant_name(size_t index);
 
 /* The processor has what the variant needs and the operating system lets it be used. */
@@ -73,13 +76,13 @@ SP_FAST_API bool sp_fast_variant_available(size_t index);
  * SP_OK           *kernel is it
  * SP_INVALID      no variant has this name; *kernel is as it was
  * SP_UNSUPPORTED  the variant exists, but not on this machine; *kernel is as it was
- * A name of NULL means SP_FAST_VARIANT, or the best available variant when that is not set. */
+ * A name of NULL means SP_FAST_VARIANT, or the best available variant in binary32 when that is not set. */
 SP_FAST_API sp_status sp_fast_select(const char *name, const sp_kernel **kernel);
 
 /* The name of the variant that sp_fast_select(NULL, …) gives; NULL when it gives none. */
 SP_FAST_API const char *sp_fast_active(void);
 
-/* The kernels to offer to a host: one for each available variant, best first, so that each can be
+/* The kernels to offer to a host: one for each available variant, in order, so that each can be
  * certified; when SP_FAST_VARIANT is set, that one alone, and none at all if it cannot be had.
  * NULL past the last one, or when abi_major is not known. (KC-1, CT-10) */
 SP_FAST_API const sp_kernel *sp_fast_kernel(uint32_t abi_major, uint32_t index);

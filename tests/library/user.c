@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
   (void)argv;
   const sp_kernel *kernel;
   for (uint32_t v = 0; (kernel = sp_fast_kernel(SP_ABI_MAJOR, v)) != NULL; v++)
-    for (unsigned i = 0; i < 12; i++) {
+    for (unsigned i = 0; i < 12 && kernel->softmax != NULL; i++) {
       const char *wrong = use(kernel, dtypes[i % 3], 1 + i / 3 % 2, i / 6 != 0, argc > 1);
       if (wrong == NULL) continue;
       printf("%s case %u: %s\n", kernel->name, i, wrong);
