@@ -20,7 +20,7 @@ Definition sum_of (r : regs) (l : Z) : f32 :=
                          (vaddps (weight_of r 2 l) (weight_of r 3 l))).
 
 Opaque of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef.
-Ltac run := cbv -[of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef]; reflexivity.
+Ltac run := cbv -[of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef]; same_terms.
 
 (** Register 6 + i of the leaf holds the index of weight i. *)
 Theorem NU7_step_bytes_weights junk (r : regs) (l : Z) :

@@ -21,7 +21,7 @@ Definition wide_sum (r : regs) (l : Z) : f32 :=
             (vaddps (vaddps (wide_weight r 4 l) (wide_weight r 5 l)) (vaddps (wide_weight r 6 l) (wide_weight r 7 l)))).
 
 Opaque of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef.
-Ltac run := cbv -[of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef]; reflexivity.
+Ltac run := cbv -[of_bits vec vmulps vaddps vsubps vmaxps vfmadd vfnmadd vpermps vscalef]; same_terms.
 
 (** Register 8 + i of the leaf holds the index of weight i. *)
 Theorem NU7_wide_bytes_weights junk (r : regs) (l : Z) :
