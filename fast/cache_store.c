@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fast/cache.h"
+#include "fast/slots.h"
 #include "fast/tensor.h"
 
 /* A larger [n_kv_heads][n_slots][d] with the rows of the old one; NULL when memory runs out. */
@@ -23,18 +24,12 @@ static char *resized(const sp_cache *cache, const sp_fast_stream *stream, const 
   return rows;
 }
 
-/* Slots to allocate for `needed`: twice as many as there are, but never more than can be used. */
-static uint64_t next_size(const sp_fast_stream *stream, uint64_t needed) {
-  uint64_t capacity = sp_fast_ring_capacity(&stream->ring);
-  if (stream->n_slots > capacity / 2) return capacity;
-  return needed > stream->n_slots * 2 ? needed : stream->n_slots * 2;
-}
-
 bool sp_fast_cache_reserve(const sp_cache *cache, sp_fast_stream *stream, uint64_t n_tokens) {
   const sp_cache_config *config = &cache->config;
   uint64_t needed = sp_fast_ring_used(&stream->ring, stream->ring.n_seen + n_tokens);
   if (needed <= stream->n_slots) return true;
-  uint64_t n_slots = next_size(stream, needed);
+  uint64_t capacity = sp_fast_ring_capacity(&stream->ring);
+  uint64_t n_slots = sp_fast_slots_next(capacity, stream->n_slots, needed);
   char *k = resized(cache, stream, stream->k, n_slots, config->d_head, cache->dtype_k);
   char *v = resized(cache, stream, stream->v, n_slots, config->d_value, config->dtype_kv);
   if (k == NULL || v == NULL) {
@@ -50,32 +45,30 @@ bool sp_fast_cache_reserve(const sp_cache *cache, sp_fast_stream *stream, uint64
   return true;
 }
 
-static void *row_of(const sp_fast_stream *stream, char *rows, uint64_t h, uint64_t slot, uint64_t d,
-                    sp_dtype dtype) {
-  return rows + (h * stream->n_slots + slot) * d * sp_fast_bytes(dtype);
-}
-
 /* spec: EV-13 turned here and nowhere else */
-static void store_key(sp_cache *cache, const sp_fast_stream *stream, uint64_t h, uint64_t slot,
+static void store_key(sp_cache *cache, const sp_fast_stream *stream, uint64_t row,
                       const void *from) {
-  uint64_t d = cache->config.d_head;
-  void *row = row_of(stream, stream->k, h, slot, d, cache->dtype_k);
+  uint64_t d = cache->config.d_head, bytes = d * sp_fast_bytes(cache->dtype_k);
+  uint64_t n_rows = cache->config.n_kv_heads * stream->n_slots;
   if (cache->rope.n_pairs == 0) {
-    memcpy(row, from, d * sp_fast_bytes(cache->dtype_k));
+    sp_fast_row_store(stream->k, n_rows, bytes, row, from);
     return;
   }
   const sp_fast_angles *angles = sp_fast_place_at(cache, &cache->by_number, stream->ring.n_seen);
-  cache->impl->rotate(&cache->rope, angles, cache->config.dtype_kv, from, d, row);
+  void *to = stream->k + sp_fast_row_at(n_rows, bytes, row);
+  cache->impl->rotate(&cache->rope, angles, cache->config.dtype_kv, from, d, to);
 }
 
 void sp_fast_cache_store(sp_cache *cache, sp_fast_stream *stream, const sp_cache_call *call,
                          uint64_t t) {
   const sp_cache_config *config = &cache->config;
   uint64_t slot = sp_fast_ring_slot(&stream->ring, stream->ring.n_seen);
+  uint64_t bytes = config->d_value * sp_fast_bytes(config->dtype_kv);
   for (uint64_t h = 0; h < config->n_kv_heads; h++) {
-    store_key(cache, stream, h, slot, sp_fast_in(&call->k, 0, t, h));
-    memcpy(row_of(stream, stream->v, h, slot, config->d_value, config->dtype_kv),
-           sp_fast_in(&call->v, 0, t, h), config->d_value * sp_fast_bytes(config->dtype_kv));
+    uint64_t row = sp_fast_slot_row(config->n_kv_heads, stream->n_slots, h, slot);
+    store_key(cache, stream, row, sp_fast_in(&call->k, 0, t, h));
+    sp_fast_row_store(stream->v, config->n_kv_heads * stream->n_slots, bytes, row,
+                      sp_fast_in(&call->v, 0, t, h));
   }
   sp_fast_ring_append(&stream->ring);
 }

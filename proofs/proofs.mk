@@ -84,7 +84,7 @@ proofs-accept-header: $(PROOFS)/export/Header.vo ## take the numbers of the theo
 	$(call print_headers,.)
 
 # The SMT tier. why3 1.5.1 does not know cvc5 1.0.3, so it is told.
-proofs-wp: ## discharge the C contracts of the two caches' eviction; fails on anything unproved
+proofs-wp: ## discharge the C contracts of the two caches' eviction and slots; fails on anything unproved
 	@mkdir -p $(PROOFS)
 	@rm -f $(PROOFS)/why3.conf
 	@WHY3CONFIG=$(abspath $(PROOFS))/why3.conf why3 config detect > $(PROOFS)/why3.log 2>&1
@@ -93,7 +93,7 @@ proofs-wp: ## discharge the C contracts of the two caches' eviction; fails on an
 	  >> $(PROOFS)/why3.conf
 	@WHY3CONFIG=$(abspath $(PROOFS))/why3.conf frama-c -wp -wp-rte -warn-unsigned-overflow -wp-smoke-tests \
 	  -wp-prover z3,cvc4,cvc5 -wp-timeout 60 -wp-par 2 -cpp-extra-args="-I. -Iinclude" \
-	  $(PROOF_DIR)/acsl/ring.c $(PROOF_DIR)/acsl/evict.c > $(PROOFS)/wp.log 2>&1 || { tail -20 $(PROOFS)/wp.log; exit 1; }
+	  $(PROOF_DIR)/acsl/ring.c $(PROOF_DIR)/acsl/slots.c $(PROOF_DIR)/acsl/evict.c > $(PROOFS)/wp.log 2>&1 || { tail -20 $(PROOFS)/wp.log; exit 1; }
 	@grep -E 'Proved goals' $(PROOFS)/wp.log
 	@grep -qE 'Proved goals: +([0-9]+) / \1$$' $(PROOFS)/wp.log || \
 	  { grep -E 'Timeout|Unknown|Failed|Doomed' $(PROOFS)/wp.log; exit 1; }
@@ -130,16 +130,22 @@ proofs-exhaustive: $(LIB_FAST) ## the exponential on all 2^32 arguments against 
 # The judge's bound against the theorem's (tier T: the enclosure is proved, its extraction and the
 # comparison are not). A judge that is too small by 2^-40 must be noticed.
 BOUND_ROWS ?= 100
+BOUND_LOGITS ?= 500
+define compare_bound # program that prints, how many, what the comparison is told
+	@$(PROOFS)/$(1) $(2) $(COSIM_SEED) > $(PROOFS)/$(1).txt
+	@$(PROOFS)/bound_compare $(2) $(3) < $(PROOFS)/$(1).txt
+	@$(PROOFS)/$(1) 30 $(COSIM_SEED) 40 > $(PROOFS)/bound_fault.txt
+	@! $(PROOFS)/bound_compare 30 $(3) < $(PROOFS)/bound_fault.txt > $(PROOFS)/bound_fault.log || \
+	  { echo "$(1): a judge that is too small is not noticed"; exit 1; }
+endef
 proofs-bound: $(PROOFS)/export/Bound.vo $(LIB_CERTIFY) $(LIB_REF) ## compare the judge's bound with an enclosure extracted from Coq
 	@cp $(PROOF_DIR)/bound/compare.ml $(PROOFS)/ && cd $(PROOFS) && rm -f sp_bound.mli && \
 	  ocamlfind ocamlopt -w -a -inline 200 -unsafe sp_bound.ml compare.ml -o bound_compare
-	@$(CC) -O1 -std=c11 -D_GNU_SOURCE -frounding-math -I. -Iinclude -o $(PROOFS)/bound_rows \
-	  tests/proofs/bound_rows.c tests/random_row.c $(LIB_CERTIFY) $(LIB_REF) $(MPFR_LIBS)
-	@$(PROOFS)/bound_rows $(BOUND_ROWS) $(COSIM_SEED) > $(PROOFS)/bound_rows.txt
-	@$(PROOFS)/bound_compare $(BOUND_ROWS) < $(PROOFS)/bound_rows.txt
-	@$(PROOFS)/bound_rows 3 $(COSIM_SEED) 40 > $(PROOFS)/bound_fault.txt
-	@! $(PROOFS)/bound_compare 3 < $(PROOFS)/bound_fault.txt > $(PROOFS)/bound_fault.log || \
-	  { echo "a judge that is too small is not noticed"; exit 1; }
+	@for rows in bound_rows logit_rows; do \
+	  $(CC) -O1 -std=c11 -D_GNU_SOURCE -frounding-math -I. -Iinclude -o $(PROOFS)/$$rows \
+	    tests/proofs/$$rows.c tests/random_row.c $(LIB_CERTIFY) $(LIB_REF) $(MPFR_LIBS) || exit 1; done
+	$(call compare_bound,bound_rows,$(BOUND_ROWS),)
+	$(call compare_bound,logit_rows,$(BOUND_LOGITS),logits)
 
 # The eviction state machine against the caches of our two kernels and the fast path's ring (tier T).
 proofs-replay: $(PROOFS)/export/Executable.vo $(KERNEL_REF) $(KERNEL_FAST) ## replay streams on the extracted cache

@@ -85,14 +85,14 @@ static real logit_error(const sp_class *cls, sp_bound_types types, const sp_ref_
   for (size_t i = 0; i < rotated / 2; i++) {
     real off;
     bool vanishes;
-    const real product = scale * pair_of(cls, in, j, i, &off, &vanishes, types);
+    const real product = pair_of(cls, in, j, i, &off, &vanishes, types);
     size += product;
     turned += product * fminl(3 * off, 2);
     if (vanishes) flushed += 2 * product;
   }
   for (size_t c = 0; c < in->d_head && !given; c++) {
     const double *k = pair ? in->bias_k : in->k + j * in->k_stride;
-    real product = fabsl((real)in->q[c] * (real)k[c]) * scale;
+    real product = fabsl((real)in->q[c] * (real)k[c]);
     if (c >= rotated) size += product;
     sum_k += fabsl((real)k[c]);
     sum_q += fabsl((real)in->q[c]);
@@ -103,19 +103,24 @@ static real logit_error(const sp_class *cls, sp_bound_types types, const sp_ref_
     size = scale * fabsl((real)in->logits[j]);
     if (subnormal(in->logits[j], types.q)) flushed = size;
   }
-  real a;
+  real a, reach = scale + r_32 * eta, sum = 0;
   if (given) {
-    real n = (in->scale == 1 ? 0 : 1 + r_32) + r_q;
-    a = n > 0 ? size * expm1l(n * u) + 2 * eta : 0;
+    sum = fabsl((real)in->logits[j]);
+    a = in->scale == 1 ? sum * expm1l(r_q * u) + r_q * eta
+                       : reach * sum * expm1l((1 + r_32 + r_q) * u) + r_32 * eta * sum +
+                             expl((1 + r_32 + r_q) * u) * (reach * r_q + 1) * eta;
   } else {
     real cost = (d + 2 + r_q + r_k) * u + prime(cls->u_qk);
-    real once =
-        2 * d * eta + turn * (2 * eta + eta_of(cls, cls->u_qk)) * sum_k + turn * eta * sum_q;
+    real once = 2 * d * eta + turn * (2 * eta + eta_of(cls, cls->u_qk)) * (sum_k + d * eta) +
+                turn * eta * sum_q;
     if (in->rope.dims > 0) {
       cost += rotations(cls);
       once += (24 * eta + 8 * eta_of(cls, cls->u_rk)) * (sum_k + sum_q + d);
     }
-    a = turned + size * expm1l(cost) + expl(cost) * (fmaxl(1, scale) * once + eta);
+    a = reach * (size * expm1l(cost) + turned) + r_32 * eta * size +
+        expl(cost) * (fmaxl(1, reach) * once + eta);
+    size *= scale;
+    flushed *= scale;
   }
   if (cls->flush_inputs) a += subnormal(in->scale, SP_F32) ? size : flushed;
   if (in->softcap > 0 && !isinf(in->softcap)) {
@@ -124,15 +129,18 @@ static real logit_error(const sp_class *cls, sp_bound_types types, const sp_ref_
   }
   real bias = !pair && in->key_bias ? fabsl((real)in->key_bias[j]) : 0;
   real alibi = !pair ? fabsl((real)in->alibi_slope) * distance(in, j) : 0;
-  if (alibi > 0) a += alibi * expm1l((2 + r_32) * u) + 2 * eta;
+  if (alibi > 0) {
+    a += alibi * expm1l((2 + r_32) * u) + eta + r_32 * eta * distance(in, j) * expl((2 + r_32) * u);
+    if (cls->flush_inputs && subnormal(in->alibi_slope, SP_F32)) a += alibi;
+  }
   if (bias > 0) a += bias * expm1l(r_32 * u) + r_32 * eta;
   if (cls->flush_inputs && bias > 0 && bias < 0x1p-126L) a += bias;
-  if (alibi > 0 && bias > 0) a += u * (fabsl(x) + bias + alibi + a);
+  if (alibi > 0 && bias > 0) a += u * (fabsl(x) + bias + alibi + a) + eta;
   if (alibi > 0 || bias > 0) a += u * (fabsl(x) + a) + eta;
-  if (cls->flush_inputs && subnormal(in->alibi_slope, SP_F32)) a += alibi;
   if (cls->u_logit > 0) {
     real stored = fmaxl(fabsl(x), fminl(size, fabsl(x) + bias + alibi));
-    a += prime(cls->u_logit) * (stored + a) + fmaxl(1, scale) * eta_of(cls, cls->u_logit);
+    a += expl((11 + r_32) * u) *
+         (prime(cls->u_logit) * (stored + 2 * a) + fmaxl(1, reach) * eta_of(cls, cls->u_logit));
   }
   return a;
 }

@@ -17,6 +17,7 @@ SINKPROOF, BUILD = (os.path.abspath(p) for p in sys.argv[1:3])
 LIBRARY = os.path.join(BUILD, "lib/kernel_fast.so")
 CC = os.environ.get("CC", "cc")
 ROWS = "attention_row_certified"
+LSE = "NU7_fast_lse"
 # Instructions of which an exponential has one, and nothing else here.
 OF_AN_EXPONENTIAL = re.compile(r"^ *([0-9a-f]+):\t(?:vscalefps|vrndscaleps)\s", re.M)
 
@@ -131,6 +132,7 @@ class Certificate(unittest.TestCase):
 
     def test_the_theorems_are_named(self):
         self.assertIn(ROWS, self.said)
+        self.assertIn(LSE, self.said)
         share = float(re.search(r"largest error (\S+) of the bound", self.said).group(1))
         self.assertTrue(0 < share <= 1, share)
         for leaf, *_ in notes(LIBRARY):

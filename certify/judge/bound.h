@@ -20,12 +20,14 @@ typedef struct sp_bound_types {
 
 /* One visible key. Sums over the inputs: */
 typedef struct sp_bound_key {
-  double product; /* >= |scale| sum_c |q_c k_c|, or |scale logit| */
+  double sum;     /* >= sum_c |q_c k_c|, or |logit| */
+  double product; /* >= |scale| times that */
   double key_sum; /* >= sum_c |k_c|; 0 when logits are given */
   double flushed; /* >= the part of `product` that subnormal inputs carry */
-  double turned;  /* >= what angles that are off may add to the logit */
+  double turned;  /* >= what angles that are off may add to the logit before it is scaled */
   double bias;    /* |key_bias| */
   double alibi;   /* >= |slope| * distance */
+  double distance;
   /* What the oracle says of it: */
   double magnitude;          /* >= |x| */
   double below_lo, below_hi; /* enclose m - x, m the largest logit of the keys */

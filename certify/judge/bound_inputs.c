@@ -65,8 +65,8 @@ static double sum_product(sp_bound_key *key, const sp_turns *turns, sp_bound_typ
       if (size_q < least_q || size_k < least_k) flushed += size_q * size_k;
     }
   }
+  key->sum = sum;
   key->product = fabs(in->scale) * sum;
-  key->turned *= fabs(in->scale);
   key->flushed = fabs(in->scale) * (key->flushed + flushed);
   return fmax(sum, length);
 }
@@ -77,8 +77,12 @@ static double sum_key(sp_bound_key *key, const sp_turns *turns, sp_bound_types t
   *key = (sp_bound_key){0};
   double unscaled = sum_product(key, turns, types, in, j);
   if (j < in->n_kv && in->key_bias != NULL) key->bias = fabs(in->key_bias[j]);
-  if (j < in->n_kv && in->alibi_slope != 0) key->alibi = fabs(in->alibi_slope) * distance(in, j);
-  return fmax(fmax(key->product, unscaled), fmax(key->bias, key->alibi));
+  if (j < in->n_kv && in->alibi_slope != 0) {
+    key->distance = distance(in, j);
+    key->alibi = fabs(in->alibi_slope) * key->distance;
+  }
+  double biases = fmax(fmax(key->bias, key->alibi), key->distance);
+  return fmax(fmax(key->product, unscaled), biases);
 }
 
 static double sum_values(sp_bound *bound, const sp_ref_row_input *in, size_t j) {
@@ -101,6 +105,15 @@ static double limit(const sp_class *cls) {
   return f16 ? 0x1p14 : 0x1p100;
 }
 
+/* A softcap that overflows in the arithmetic, or is subnormal or 0 there, asks for another function. */
+static bool cap_outside(const sp_class *cls, double softcap) {
+  const double u_f32 = 0x1p-24, u_f16 = 0x1p-11;
+  if (softcap == 0 || softcap > DBL_MAX) return false;
+  if (limit(cls) < 0x1p100 && softcap > limit(cls)) return true;
+  bool may_vanish = cls->flush_inputs || cls->u > u_f32;
+  return may_vanish && softcap < (cls->u == u_f16 ? 0x1p-14 : 0x1p-126);
+}
+
 /* Not inlined: see certify/judge/upward.h. */
 __attribute__((noinline)) static void inputs_up(sp_bound *bound, const sp_class *cls,
                                                 const sp_turns *turns, sp_bound_types types,
@@ -116,11 +129,9 @@ __attribute__((noinline)) static void inputs_up(sp_bound *bound, const sp_class 
   double most = limit(cls);
   /* Only a format that cannot hold it makes a sink logit too large: s - m is taken as it is. */
   bool high = most < 0x1p100 && isfinite(in->sink_logit) && fabs(in->sink_logit) > most;
-  /* A softcap that flushing turns into 0 asks for another function. */
-  bool vanishing = cls->flush_inputs && in->softcap != 0 && in->softcap < 0x1p-126;
   bool far = in->rope.dims > 0 && in->rope.reach >= (uint64_t)1 << 53;
-  bound->outside =
-      far || high || !(fabs(in->scale) <= most && sums <= most && values <= most) || vanishing;
+  bound->outside = far || high || cap_outside(cls, in->softcap) ||
+                   !(fabs(in->scale) <= most && sums <= most && values <= most);
   (void)frexp(fmax(sums, 1), &bound->exponent);
 }
 

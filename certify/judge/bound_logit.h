@@ -16,6 +16,8 @@ typedef struct sp_logit_model {
   double slack;          /* e^(number of roundings after an underflow) */
   double turn, eta_turn; /* rotation: 2, and what underflows in it may cost; 1 and 0 without */
   double wide;           /* roundings of a binary32 input on its way into the arithmetic: 0 or 1 */
+  double r_q;            /* … of q, or of a given logit */
+  double reach;          /* >= |scale|, as it was read */
   bool flush_inputs;
 } sp_logit_model;
 

@@ -121,7 +121,9 @@ void sp_judge(const sp_truth *truth, const sp_outputs *outputs, sp_judgement *ju
   judge_lists(judgement, truth, outputs);
   judge_array(judgement, SP_OUT_VALUES, truth->values, truth->n_rows, truth->row_len,
               &outputs->values);
+  const uint64_t n_before = judgement->n_elements;
   judge_array(judgement, SP_OUT_LSE_KEYS, truth->lse_keys, truth->n_rows, 1, &outputs->lse_keys);
   judge_array(judgement, SP_OUT_LSE_TOTAL, truth->lse_total, truth->n_rows, 1, &outputs->lse_total);
+  judgement->n_lse = judgement->n_elements - n_before;
   fesetenv(&environment);
 }

@@ -62,6 +62,7 @@ typedef enum sp_output_kind {
 typedef struct sp_judgement {
   sp_verdict verdict;
   uint64_t n_elements, n_failed, n_undecided;
+  uint64_t n_lse; /* of the elements, the log-sum-exps */
   /* Largest (|got - exact| - rounding) / allowance over interval elements, at least 0: the share
    * of the bound that is used, not counting the rounding into the output format. Above 1 exactly
    * when an element fails. */

@@ -9,12 +9,14 @@
 #define SP_PROVED_WEIGHT  "NU7_weight"
 #define SP_PROVED_OUTPUT  "NU7_output_in_interval"
 #define SP_PROVED_LSE     "NU7_lse"
+#define SP_PROVED_LOGIT   "NU7_logit_steps"
 #define SP_PROVED_ROW     "attention_row_certified"
 #define SP_PROVED_SOFTMAX "softmax_row_certified"
+#define SP_PROVED_ROW_LSE "NU7_fast_lse"
 #define SP_PROVED_EXP16   "NU7_machine_code_exp"
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "b19645df6c2976e64a12ce4cfcfcfaf75048ced65cd03c69ed4be2aab17ba19c"
+#define SP_PROVED_CLAIMS_SHA256 "977783b12af70e3754ce0ae4673673f0b691edaf7d36039ffc0824dce29f32ce"
 
 #endif

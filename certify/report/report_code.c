@@ -21,6 +21,12 @@ static double largest_share(const sp_report *report) {
   return share;
 }
 
+static bool judged_lse(const sp_report *report) {
+  for (size_t g = 0; g < report->tally->n_groups; g++)
+    if (report->tally->groups[g].n_lse > 0) return true;
+  return false;
+}
+
 static void print_proved(FILE *stream, const sp_report *report, const char *path) {
   const sp_evidence *evidence = &report->evidence;
   const char *separator = "code    ";
@@ -32,8 +38,8 @@ static void print_proved(FILE *stream, const sp_report *report, const char *path
   }
   if (strcmp(report->cls.text, "w-deep") == 0)
     fprintf(stream,
-            "; rows: " SP_PROVED_ROW ", " SP_PROVED_SOFTMAX ", largest error %.3g of the bound",
-            largest_share(report));
+            "; rows: " SP_PROVED_ROW ", " SP_PROVED_SOFTMAX "%s, largest error %.3g of the bound",
+            judged_lse(report) ? ", " SP_PROVED_ROW_LSE : "", largest_share(report));
   fputc('\n', stream);
 }
 

@@ -69,7 +69,7 @@ static void print_head(FILE *stream, const sp_report *report) {
   if (report->cls.kind == SP_CLASS_MODEL)
     fprintf(stream,
             "\nbound   SPEC NU-7, proved as " SP_PROVED_WEIGHT ", " SP_PROVED_OUTPUT
-            ", " SP_PROVED_LSE " (claims %.16s…)",
+            ", " SP_PROVED_LSE ", logits as " SP_PROVED_LOGIT " (claims %.16s…)",
             SP_PROVED_CLAIMS_SHA256);
   print_profile(stream, report->config.profile);
   fputs("\npaths   ", stream);

@@ -16,6 +16,7 @@ static void merge_group(sp_group *whole, const sp_group *part) {
   whole->n_unsafe += part->n_unsafe;
   whole->n_skipped += part->n_skipped;
   whole->n_elements += part->n_elements;
+  whole->n_lse += part->n_lse;
   whole->n_outside += part->n_outside;
   whole->n_sink_visible += part->n_sink_visible;
   if (part->resolution < whole->resolution) whole->resolution = part->resolution;

@@ -65,6 +65,7 @@ typedef struct sp_group {
   uint64_t n_passed, n_failed, n_undecided, n_declined, n_unsafe;
   uint64_t n_skipped; /* not run: the kernel had hung too often, or the class has no bound */
   uint64_t n_elements, n_outside; /* elements scored; rows outside the domain */
+  uint64_t n_lse;                 /* of the elements, the log-sum-exps */
   uint64_t n_sink_visible;        /* scored cases with a row that shows the sink logit (CT-6) */
   double budget;                  /* largest share of the error budget used */
   uint64_t budget_index;

@@ -99,6 +99,7 @@ static void record_judgement(shard *s, uint32_t g, uint64_t index, const sp_tran
   sp_judgement judgement;
   sp_judge(truth, outputs, &judgement);
   group->n_elements += judgement.n_elements;
+  group->n_lse += judgement.n_lse;
   group->n_outside += truth->n_outside;
   group->n_sink_visible += truth->n_sink_visible > 0;
   if (truth->resolution < group->resolution) group->resolution = truth->resolution;

@@ -1,5 +1,6 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
-(* Reads the rows of tests/proofs/bound_rows.c and compares each number of the judge with the
+(* Reads the rows of tests/proofs/bound_rows.c, or with a second argument the logits of
+   tests/proofs/logit_rows.c, and compares each number of the judge with the
    enclosure that was extracted from Coq (bound/Enclose.v): it must be at least its upper end, and
    at most that and a share of 2^-17 (the judge's elementary functions are good to 2^-20). Prints the
    largest excess seen. *)
@@ -86,9 +87,53 @@ let row name =
   compare name "lse_total" (number ()) r.r_lse;
   compare name "lse_keys" (number ()) without.r_lse
 
+let flag () = Scanf.scanf " %d" (fun b -> b = 1)
+let count () = Scanf.scanf " %d" z_of
+let tagged () = let x = number () in let gone = flag () in (x, gone)
+
+let logit_cls () =
+  let lc_u = number () in
+  let lc_uqk = number () in
+  let lc_ul = number () in
+  let lc_eta = number () in
+  let lc_etaqk = number () in
+  let lc_etal = number () in
+  let lc_wide = count () in
+  let lc_rq = count () in
+  let lc_rk = count () in
+  { lc_u; lc_uqk; lc_ul; lc_eta; lc_etaqk; lc_etal; lc_wide; lc_rq; lc_rk }
+
+let logit_entry () =
+  let le_scale = number () in
+  let le_cap = number () in
+  let le_bias = number () in
+  let le_slope = number () in
+  let le_distance = number () in
+  let le_capped = flag () in
+  let le_biased = flag () in
+  let le_alibi = flag () in
+  let le_scale_gone = flag () in
+  let le_bias_gone = flag () in
+  let le_slope_gone = flag () in
+  { le_scale; le_cap; le_bias; le_slope; le_distance; le_capped; le_biased; le_alibi; le_scale_gone;
+    le_bias_gone; le_slope_gone }
+
+let score () =
+  match Scanf.scanf " %d" (fun d -> d) with
+  | 0 -> let x = tagged () in let one = flag () in Given (x, one)
+  | d -> Score (List.init d (fun _ -> let q = tagged () in let k = tagged () in (q, k)))
+
+let logit name =
+  incr rows;
+  let c = logit_cls () in
+  let e = logit_entry () in
+  let x = score () in
+  compare name "logit" (number ()) (enclosed_logit c e x)
+
 let () =
   let wanted = int_of_string Sys.argv.(1) in
-  (try while true do Scanf.scanf " %s@\n" (fun name -> if name = "" then raise End_of_file; row name) done
+  let block = if Array.length Sys.argv > 2 then logit else row in
+  (try while true do Scanf.scanf " %s@\n" (fun name -> if name = "" then raise End_of_file; block name) done
    with End_of_file | Scanf.Scan_failure _ -> ());
   Printf.printf "  %d rows, %d numbers, %d outside\n" !rows !numbers !bad;
   if !bad > 0 || !rows < wanted then exit 1;

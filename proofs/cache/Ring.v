@@ -131,3 +131,18 @@ Proof.
     + intros t Ht; apply in_seq in Ht; apply R; unfold live; lia.
 Qed.
 End Ring.
+
+(** The bytes of a slot, rows[heads][n][b] of them (fast/slots.h): no two slots share one. *)
+Theorem EV1_slots_apart n b h slot h' slot' : (slot < n -> slot' < n -> (h, slot) <> (h', slot') ->
+  (h * n + slot) * b + b <= (h' * n + slot') * b \/ (h' * n + slot') * b + b <= (h * n + slot) * b)%nat.
+Proof.
+  intros Hs Hs' D.
+  assert (P : forall x y, x < y -> x * b + b <= y * b).
+  { intros x y H; replace (x * b + b) with (S x * b) by (cbn; lia); now apply Nat.mul_le_mono_r. }
+  assert (Q : forall g g' s s', s < n -> g < g' -> g * n + s < g' * n + s').
+  { intros g g' s s' H G; assert (S g * n <= g' * n) by (now apply Nat.mul_le_mono_r); cbn in *; lia. }
+  destruct (Nat.lt_trichotomy h h') as [H | [-> | H]].
+  - left; apply P, Q; auto.
+  - destruct (Nat.lt_trichotomy slot slot') as [E | [-> | E]]; [left | now elim D | right]; apply P; lia.
+  - right; apply P, Q; auto.
+Qed.

@@ -22,8 +22,10 @@ HEAD
 theorem WEIGHT NU7_weight
 theorem OUTPUT NU7_output_in_interval
 theorem LSE NU7_lse
+theorem LOGIT NU7_logit_steps
 theorem ROW attention_row_certified
 theorem SOFTMAX softmax_row_certified
+theorem ROW_LSE NU7_fast_lse
 theorem EXP16 NU7_machine_code_exp
 theorem EXP64 NU7_machine_code_step
 theorem EXP128 NU7_machine_code_wide_step

@@ -8,13 +8,13 @@
  * FAULT multiplies the judge's numbers by 1 - 2^-FAULT before they are printed: the comparison must
  * notice. tests: NU-7 */
 #include <fenv.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "certify/judge/bound.h"
 #include "certify/judge/bound_logit.h"
+#include "tests/proofs/print.h"
 #include "tests/random_row.h"
 
 enum { MOST = 12 };
@@ -72,12 +72,6 @@ static void draw(sample *s, uint64_t *state) {
     if (sp_random_below(state, 8) == 0) s->v[j] = (double)single(state, -140, -124);
     s->logit[j] = s->in.scale * (s->q * s->k[j]);
   }
-}
-
-static void print(double x) {
-  int exponent;
-  double mantissa = frexp(x, &exponent);
-  printf(" %" PRId64 " %d", (int64_t)ldexp(mantissa, 53), exponent - 53);
 }
 
 static void print_class(const sp_class *cls, size_t n) {
