@@ -128,11 +128,20 @@ static sp_status fill(plan *p) {
   return status;
 }
 
+/* Tensors of this library have no stride below 0. */
+static bool runs_forwards(const sp_attention_call *call) {
+  const int64_t *const stride[4] = {call->q.stride, call->k.stride, call->v.stride,
+                                    call->out.stride};
+  for (int i = 0; i < 4; i++)
+    if (stride[i][0] < 0 || stride[i][1] < 0 || stride[i][2] < 0) return false;
+  return true;
+}
+
 static sp_status prepare(const sp_kernel *kernel, sp_prepared **prepared,
                          const sp_attention_call *call) {
   sp_status status = sp_adapter_admit_attention(kernel, call);
   if (status != SP_OK) return status;
-  if (call->q.dtype != call->k.dtype) return SP_UNSUPPORTED;
+  if (call->q.dtype != call->k.dtype || !runs_forwards(call)) return SP_UNSUPPORTED;
   plan *p = calloc(1, sizeof *p);
   if (p == NULL) return SP_NOMEM;
   p->base = (sp_prepared){run, release};
