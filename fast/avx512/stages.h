@@ -38,4 +38,4 @@
     vscalefps     %zmm\k, %zmm\e, %zmm\x                   /* rounded once, also into the subnormals */
     .endif
     .endm
-/* clang-format on */
+                /* clang-format on */
