@@ -30,8 +30,24 @@ typedef struct scoring {
   int64_t ahead;          /* how far from them, in bytes, is what comes near meanwhile */
 } scoring;
 
-static void find_rows(const tile *t, const char *row[SP_FAST_TILE]) {
-  for (uint32_t g = 0; g < t->n_groups; g++) group_rows(t, g, false, row + g * LANES);
+/* Eight rows at a time; a run's last ones reach into the next run's, and the tile's into the room that
+ * follows. Lanes without a key repeat the last one: what they read is thrown away, but it must be
+ * memory that may be read. spec: KC-4 */
+static void find_rows(const tile *t, const char *row[SP_FAST_TILE + 8]) {
+  const char **to = row;
+  for (uint32_t i = 0; i < t->n_runs; i++) {
+    const sp_fast_keys *run = t->run + i;
+    const int64_t step = run->n > 1 ? row_of(run, false, 1) - row_of(run, false, 0) : 0;
+    const __m512i further = _mm512_set1_epi64(8 * step);
+    __m512i at = _mm512_set1_epi64((int64_t)(intptr_t)row_of(run, false, 0));
+    at = _mm512_add_epi64(
+        at, _mm512_set_epi64(7 * step, 6 * step, 5 * step, 4 * step, 3 * step, 2 * step, step, 0));
+    for (uint32_t k = 0; k < run->n; k += 8, at = _mm512_add_epi64(at, further))
+      _mm512_storeu_si512(to + k, at);
+    to += run->n;
+  }
+  const char *last = to[-1];
+  for (; to < row + t->n_groups * LANES; to++) *to = last;
 }
 
 /* n_rows rows from r on, at most 4. */
@@ -129,19 +145,39 @@ SPECIALISED void weigh(sp_dtype dtype, const sp_fast_shape *shape, const strip *
   }
 }
 
-/* acc = acc * factor + partial, 8 of binary64 at a time; both are padded to whole registers. Where the
- * factor is 0 acc may hold anything. */
-static void add_partial(const sp_fast_shape *shape, uint32_t r, double *acc, double factor) {
-  const __m512d f = _mm512_set1_pd(factor);
-  const __mmask8 keep = factor > 0.0 ? 0xff : 0;
-  const float *partial = shape->partial + r * LANES;
+/* acc = partial, 8 of binary64 at a time; both are padded to whole registers, and acc may hold
+ * anything. Nothing becomes a negative zero. */
+static void take_partial(const sp_fast_shape *shape, const float *partial, double *acc) {
+  const __m512d zero = _mm512_setzero_pd();
   for (uint64_t c = 0; c < shape->d_value; c += LANES, partial += OUT_STEP) {
     __m512d low = _mm512_cvtps_pd(_mm256_load_ps(partial));
     __m512d high = _mm512_cvtps_pd(_mm256_load_ps(partial + 8));
-    __m512d acc_low = _mm512_maskz_loadu_pd(keep, acc + c);
-    __m512d acc_high = _mm512_maskz_loadu_pd(keep, acc + c + 8);
-    _mm512_storeu_pd(acc + c, _mm512_fmadd_pd(acc_low, f, low));
-    _mm512_storeu_pd(acc + c + 8, _mm512_fmadd_pd(acc_high, f, high));
+    _mm512_storeu_pd(acc + c, _mm512_add_pd(low, zero));
+    _mm512_storeu_pd(acc + c + 8, _mm512_add_pd(high, zero));
+  }
+}
+
+/* acc = acc * factor + partial. */
+static void add_partial(const sp_fast_shape *shape, const float *partial, double *acc,
+                        double factor) {
+  const __m512d f = _mm512_set1_pd(factor);
+  for (uint64_t c = 0; c < shape->d_value; c += LANES, partial += OUT_STEP) {
+    __m512d low = _mm512_cvtps_pd(_mm256_load_ps(partial));
+    __m512d high = _mm512_cvtps_pd(_mm256_load_ps(partial + 8));
+    _mm512_storeu_pd(acc + c, _mm512_fmadd_pd(_mm512_loadu_pd(acc + c), f, low));
+    _mm512_storeu_pd(acc + c + 8, _mm512_fmadd_pd(_mm512_loadu_pd(acc + c + 8), f, high));
+  }
+}
+
+/* Where the factor is 0 there were no keys before. spec: SM-6 a row that gets nothing keeps its
+ * outputs, whatever the values hold */
+static void move_outputs(const sp_fast_shape *shape, const strip *s, const double factor[ROWS]) {
+  for (uint32_t r = 0; r < s->n_rows; r++) {
+    const float *partial = shape->partial + r * LANES;
+    if (factor[r] == 0.0)
+      take_partial(shape, partial, s->rows[r].acc);
+    else if (factor[r] > 0.0)
+      add_partial(shape, partial, s->rows[r].acc, factor[r]);
   }
 }
 
@@ -158,21 +194,19 @@ static void weigh_strip(const sp_fast_shape *shape, const strip *s) {
   }
 }
 
-/* spec: SM-6 a row that gets nothing keeps its outputs, whatever the values hold */
 static void tile_strip(const sp_fast_shape *shape, uint32_t first_row, const char *const *key,
                        strip *s) {
   double factor[ROWS];
   score_strip(shape, first_row, key, s);
   if (!weigh_keys(s, factor) || shape->d_value == 0) return;
   weigh_strip(shape, s);
-  for (uint32_t r = 0; r < s->n_rows; r++)
-    if (factor[r] >= 0.0) add_partial(shape, r, s->rows[r].acc, factor[r]);
+  move_outputs(shape, s, factor);
 }
 
 void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, uint32_t n_runs,
                          sp_fast_row *rows, uint64_t n_rows) {
   const tile t = tile_of(keys, n_runs);
-  const char *key[SP_FAST_TILE];
+  const char *key[SP_FAST_TILE + 8];
   strip s;
   find_rows(&t, key);
   s.keys = &t;
