@@ -133,8 +133,8 @@ typedef struct sp_fast_queries {
   uint64_t b, h_kv, begin, end;
 } sp_fast_queries;
 
-/* attend.c, attend_query.c: a checked call, and scratch of sp_fast_scratch_bytes aligned to 64, for n_rows query
- * heads per kv head. Cannot fail; but no scratch is large enough where the size is 0. */
+/* attend.c, attend_query.c: a checked call, and scratch of sp_fast_scratch_bytes aligned to 64, for
+ * n_rows query heads per kv head. Cannot fail; but no scratch is large enough where the size is 0. */
 size_t sp_fast_scratch_bytes(uint64_t n_rows, uint64_t d_head, uint64_t d_value);
 void sp_fast_attend(const sp_fast_impl *impl, const sp_attention_call *call,
                     const sp_fast_queries *queries, void *scratch);
@@ -154,7 +154,8 @@ typedef struct sp_fast_pieces {
   double *acc;
 } sp_fast_pieces;
 
-/* attend_query.c: how many tasks each row of a checked call is worth; the rows of one piece; the outputs. */
+/* attend_query.c: how many tasks each row of a checked call is worth; the rows of one piece; the
+ * outputs. */
 uint64_t sp_fast_pieces_of(const sp_attention_call *call);
 void sp_fast_attend_piece(const sp_fast_impl *impl, const sp_attention_call *call, uint64_t b,
                           uint64_t h_kv, uint64_t piece, const sp_fast_pieces *pieces,
