@@ -153,6 +153,7 @@ sp_dot\rows\()_\type:
     mov 56(%rdi), %r14
     add $64, %rdi
     push %rdx
+    .cfi_adjust_cfa_offset 8
     xor %r15d, %r15d
     mov 8(%rsp), %rcx
     KEYS \type
@@ -180,6 +181,7 @@ sp_dot\rows\()_\type:
     cmp 16(%rsp), %r15
     jb 2b
     pop %rdx
+    .cfi_adjust_cfa_offset -8
     dec %rsi
     jnz 1b
     FOLD 0, 0, 1, 2, 3
