@@ -209,6 +209,7 @@ void sp_fast_tile_avx512(const sp_fast_shape *shape, const sp_fast_keys *keys, u
   const char *key[SP_FAST_TILE + 8];
   strip s;
   find_rows(&t, key);
+  UNSEEN(s.x);
   s.keys = &t;
   s.n_groups = t.n_groups;
   for (uint32_t r = 0; r < n_rows; r += ROWS) {

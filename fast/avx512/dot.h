@@ -25,6 +25,8 @@
 #ifndef SINKPROOF_FAST_AVX512_DOT_H
 #define SINKPROOF_FAST_AVX512_DOT_H
 
+#include <string.h>
+
 #include "fast/avx512/lanes.h"
 #include "fast/impl.h"
 
@@ -38,6 +40,16 @@
 typedef void dot_leaf(const char *const *key, uint64_t n, const float *spread, uint64_t bytes,
                       float *dots, int64_t ahead);
 dot_leaf sp_dot8_f32, sp_dot8_f16, sp_dot8_bf16, sp_dot4_f32, sp_dot4_f16, sp_dot4_bf16;
+
+/* MemorySanitizer does not see what assembly writes: for it, something is written before. */
+#ifdef __clang__
+#if __has_feature(memory_sanitizer)
+#define UNSEEN(x) memset(x, 0, sizeof x)
+#endif
+#endif
+#ifndef UNSEEN
+#define UNSEEN(x) ((void)0)
+#endif
 
 static inline dot_leaf *leaf_of(uint32_t n_rows, sp_dtype dtype) {
   if (dtype == SP_F16) return n_rows == 8 ? sp_dot8_f16 : sp_dot4_f16;

@@ -9,8 +9,9 @@
  * one multiply-add and one load in a cycle: 256 cycles. But there a weight that is broadcast into a
  * register costs more than a slot of its own, and a stored sum takes the turn of a multiply-add,
  * unless that needs a register less: half of the weights are broadcast by the multiply-adds that use
- * them, once for each. Values of 16 bits are widened where they are loaded: 4 operations for 16
- * multiply-adds. Where two multiply-adds and two loads start in a cycle: 8 cycles against 7 a key. */
+ * them, once for each. Values of 16 bits are widened where they are loaded, 4 operations for 16
+ * multiply-adds, and there it is three quarters, with 16 loads in all. Where two multiply-adds and two
+ * loads start in a cycle: 8 cycles for a key, and its loads take 7 or 8. */
 #ifndef SINKPROOF_FAST_AVX512_VALUES_H
 #define SINKPROOF_FAST_AVX512_VALUES_H
 
@@ -49,6 +50,7 @@ SPECIALISED __m512 fmadd_broadcast(const float *weight, __m512 v, __m512 sum) {
 /* 16 * n_vectors outputs from c on of n_rows rows; those before `end`, where it is not 0. */
 SPECIALISED void weigh_key(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, const float *weight,
                            const char *key, uint64_t c, uint64_t end, __m512 sum[16]) {
+  const uint32_t apart = dtype == SP_F32 ? 2 : 4; /* every which weight is broadcast by itself */
   __m512 v[4];
 #pragma GCC unroll 4
   for (uint32_t i = 0; i < 4; i++)
@@ -62,8 +64,8 @@ SPECIALISED void weigh_key(uint32_t n_rows, uint32_t n_vectors, sp_dtype dtype, 
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < n_vectors; i++) {
       __m512 *to = sum + r * n_vectors + i;
-      *to = r % 2 == 0 ? _mm512_fmadd_ps(_mm512_set1_ps(*p), v[i], *to)
-                       : fmadd_broadcast(p, v[i], *to);
+      *to = r % apart == 0 ? _mm512_fmadd_ps(_mm512_set1_ps(*p), v[i], *to)
+                           : fmadd_broadcast(p, v[i], *to);
     }
   }
 }
