@@ -235,15 +235,22 @@ SPECIALISED uint64_t before_line(sp_dtype dtype, const void *weights, uint64_t n
 /* ---- side by side ---- */
 
 /* What is streamed comes from memory too, at a pace that the processor's own prefetching does not
- * expect: logits are asked for this many bytes before their maximum, some 900 cycles, and
- * exponentials, which may have left for the second-level cache, some 200 before their weights. */
+ * expect. Logits are asked for this many bytes before their maximum, some 900 cycles, into the
+ * second-level cache: the first has few misses under way at once, and a burst of them would hold up
+ * the loads behind it. Exponentials, which may have left for the second level, are asked for some
+ * 200 cycles before their weights. */
 #define AHEAD      8192u
 #define AHEAD_KEPT 2048u
 
-/* A loop, though short: sixteen in a row were measured slower. */
-SPECIALISED void fetch(const void *from, uint64_t bytes) {
+/* Loops, though short: sixteen in a row were measured slower. */
+SPECIALISED void fetch_logits(const void *from, uint64_t bytes) {
 #pragma GCC unroll 1
-  for (uint64_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)from + at);
+  for (uint64_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)from + at, 0, 2);
+}
+
+SPECIALISED void fetch_kept(const float *from, uint64_t n) {
+#pragma GCC unroll 1
+  for (uint64_t i = 0; i < n; i += LANES) __builtin_prefetch(from + i);
 }
 
 /* Which passes there are rows for. */
@@ -285,8 +292,8 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
     uint64_t steps = left < BLOCK / STEP ? left : BLOCK / STEP;
     left -= steps;
     for (; steps > 0; steps--) {
-      if (with.max && stream) fetch(next + AHEAD, STEP * sp_fast_bytes(from));
-      if (with.scale && stream) fetch((const char *)done + AHEAD_KEPT, STEP * sizeof(float));
+      if (with.max && stream) fetch_logits(next + AHEAD, STEP * sp_fast_bytes(from));
+      if (with.scale && stream) fetch_kept(done + AHEAD_KEPT / sizeof(float), STEP);
       if (with.max) max = max64(from, next, 0, max);
       if (with.scale) scale64(to, stream, done, weights, 0, factor);
       if (with.max) max = max64(from, next, 64, max);
