@@ -286,7 +286,8 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
   __m512 max = no_maximum(from);
   __m512 sum = _mm512_setzero_ps();
   block_sums sums;
-  sums.n = 0; /* and no level has a meaning yet */
+  sums.n = 0;                          /* and no level has a meaning yet */
+  const bool sum_waits = n < 2 * STEP; /* and the row's end waits for it */
   uint64_t left = n_done / STEP;
   for (;;) {
     uint64_t steps = left < BLOCK / STEP ? left : BLOCK / STEP;
@@ -294,11 +295,12 @@ SPECIALISED void row_abreast(sp_dtype from, sp_dtype to, bool stream, beside wit
     for (; steps > 0; steps--) {
       if (with.max && stream) fetch_logits(next + AHEAD, STEP * sp_fast_bytes(from));
       if (with.scale && stream) fetch_kept(done + AHEAD_KEPT / sizeof(float), STEP);
+      if (with.exp && sum_waits) sum = exp128(from, now, e, 0, shift, sum);
       if (with.max) max = max64(from, next, 0, max);
       if (with.scale) scale64(to, stream, done, weights, 0, factor);
       if (with.max) max = max64(from, next, 64, max);
       if (with.scale) scale64(to, stream, done, weights, 64, factor);
-      if (with.exp) sum = exp128(from, now, e, 0, shift, sum);
+      if (with.exp && !sum_waits) sum = exp128(from, now, e, 0, shift, sum);
       if (with.max) next += STEP * sp_fast_bytes(from);
       if (with.exp) now += STEP * sp_fast_bytes(from);
       if (with.exp) e += STEP;
