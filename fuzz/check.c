@@ -14,11 +14,11 @@
 enum { MAX_PRECISION = 1024 };
 
 bool sp_fuzz_checker_open(sp_fuzz_checker *checker, const sp_kernel *const *kernel, size_t n,
-                          const char *library, uint32_t ops, bool pages) {
+                          const char *library, const sp_fuzz_offer *offer, bool pages) {
   char why[240] = "no kernel";
   memset(checker, 0, sizeof *checker);
   checker->n_subjects = n < SP_FUZZ_SUBJECTS ? n : SP_FUZZ_SUBJECTS;
-  checker->offer = sp_fuzz_offer_of(kernel, checker->n_subjects, ops);
+  checker->offer = *offer;
   bool ok = n > 0;
   for (size_t i = 0; ok && i < checker->n_subjects; i++) {
     sp_fuzz_subject *subject = &checker->subject[i];
@@ -114,6 +114,7 @@ bool sp_fuzz_check(sp_fuzz_checker *checker, const sp_case *c, sp_fuzz_finding *
   bool found = false;
   for (size_t i = 0; i < checker->n_subjects && !found; i++) {
     const sp_fuzz_subject *subject = &checker->subject[i];
+    if (!sp_case_offered(c, subject->kernel)) continue;
     if (known == NULL || strcmp(known, subject->cls.text) != 0) {
       sp_truth_clear(&truth);
       known = NULL;

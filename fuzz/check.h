@@ -33,9 +33,10 @@ typedef struct sp_fuzz_finding {
   char text[400];
 } sp_fuzz_finding;
 
-/* Offer what all of the kernels offer, of these operations. False with a sentence on stderr. */
+/* Cases are those of the offer; a kernel that does not offer one is not asked. False with a sentence on
+ * stderr. */
 bool sp_fuzz_checker_open(sp_fuzz_checker *checker, const sp_kernel *const *kernel, size_t n,
-                          const char *library, uint32_t ops, bool pages);
+                          const char *library, const sp_fuzz_offer *offer, bool pages);
 void sp_fuzz_checker_close(sp_fuzz_checker *checker);
 
 /* True when a kernel is at fault. Out of memory finds nothing. */

@@ -33,7 +33,8 @@ static void open_all(void) {
   if (checkers == NULL) exit(1);
   for (size_t i = 0; i < plugin.n_kernels; i++) {
     const sp_kernel *kernel = &plugin.kernel[i];
-    if (!sp_fuzz_checker_open(&checkers[i], &kernel, 1, plugin.library, OPS, true)) exit(1);
+    const sp_fuzz_offer offer = sp_fuzz_offer_of(&kernel, 1, OPS);
+    if (!sp_fuzz_checker_open(&checkers[i], &kernel, 1, plugin.library, &offer, true)) exit(1);
     checkers[i].plans = true;
     if (LLVMFuzzerMutate == NULL) continue; /* a replay */
     fprintf(stderr, "sinkproof fuzz: kernel %s (%s)\n", kernel->name, kernel->accuracy_class);

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "certify/museum/museum.h"
-#include "fuzz/plugin.h"
-#include "sinkproof/fast.h"
 #include "fuzz/feedback.h"
+#include "fuzz/plugin.h"
 #include "fuzz/pool.h"
 #include "fuzz/target.h"
+#include "sinkproof/fast.h"
 
 static void announce(const sp_fuzz_checker *checker) {
   fprintf(stderr, "sinkproof fuzz: kernels");
@@ -30,6 +30,18 @@ static const sp_kernel *third_party(const char **library) {
   return &plugin.kernel[0];
 }
 
+/* What the kernels offer in common, but for variants of fast/ that take fewer types than the first. */
+static sp_fuzz_offer common_offer(const sp_kernel *const *kernel, size_t n, size_t n_fast,
+                                  uint32_t ops) {
+  const sp_kernel *wide[SP_FUZZ_SUBJECTS];
+  size_t n_wide = 0;
+  for (size_t i = 0; i < n; i++)
+    if (i >= n_fast || (kernel[i]->dtypes_kv == kernel[0]->dtypes_kv &&
+                        kernel[i]->dtypes_softmax == kernel[0]->dtypes_softmax))
+      wide[n_wide++] = kernel[i];
+  return sp_fuzz_offer_of(wide, n_wide, ops);
+}
+
 static void open_ours(sp_fuzz_ours *ours) {
   const sp_kernel *kernel[SP_FUZZ_SUBJECTS];
   const char *library = NULL;
@@ -38,11 +50,12 @@ static void open_ours(sp_fuzz_ours *ours) {
   while (n + 2 < SP_FUZZ_SUBJECTS &&
          (kernel[n] = sp_fast_kernel(SP_ABI_MAJOR, (uint32_t)n)) != NULL)
     n++;
+  const size_t n_fast = n;
   if (ours->plugin) kernel[n++] = third_party(&library);
   size_t n_others = n;
   if (ours->oracle) kernel[n++] = sp_ref_kernel();
-  if (!sp_fuzz_checker_open(&ours->checker, kernel, n, "build/lib/kernel_fast.so", ours->ops,
-                            false))
+  const sp_fuzz_offer offer = common_offer(kernel, n, n_fast, ours->ops);
+  if (!sp_fuzz_checker_open(&ours->checker, kernel, n, "build/lib/kernel_fast.so", &offer, false))
     exit(1);
   if (ours->oracle) {
     ours->checker.subject[n_others].library = "build/lib/kernel_ref.so";

@@ -19,7 +19,8 @@ bool fuzz_finds(const sp_kernel *kernel, uint32_t ops, int tries, sp_fuzz_findin
   sp_fuzz_finding finding = {0};
   sp_rng rng;
   sp_rng_init(&rng, 1, "finds", ops, 0);
-  ck_assert(sp_fuzz_checker_open(&checker, &kernel, 1, "museum", ops, true));
+  const sp_fuzz_offer offer = sp_fuzz_offer_of(&kernel, 1, ops);
+  ck_assert(sp_fuzz_checker_open(&checker, &kernel, 1, "museum", &offer, true));
   checker.plans = true;
   bool found = false;
   for (int i = 0; i < tries && !found; i++) {
@@ -43,7 +44,8 @@ bool fuzz_mutants_find(const sp_kernel *kernel, uint32_t ops, int tries) {
   size_t size = 0;
   bool found = false;
   sp_rng_init(&rng, 1, "mutants-find", ops, 0);
-  ck_assert(sp_fuzz_checker_open(&checker, &kernel, 1, "museum", ops, true));
+  const sp_fuzz_offer offer = sp_fuzz_offer_of(&kernel, 1, ops);
+  ck_assert(sp_fuzz_checker_open(&checker, &kernel, 1, "museum", &offer, true));
   for (int i = 0; i < tries && !found; i++) {
     sp_case c;
     if (i % 12 == 0) {
