@@ -71,6 +71,28 @@ START_TEST(small_weights) {
 }
 END_TEST
 
+/* In a row without keys a kernel in base 2 converts its sink logit there and back; in base e it is
+ * exact. tests: AT-9, NU-7 */
+START_TEST(empty_rows_in_base_2) {
+  sp_case c;
+  sp_truth t;
+  double b;
+  sim_softmax_case(&c, SIM_BELLS, 1, 4, SP_F32, true, 1);
+  for (size_t e = 0; e < 4; e++) sim_put(&c.logits, e, -INFINITY);
+  sim_put(&c.sink_logit, 0, 3);
+  sim_truth(&t, &c, "w-deep-b2:tile=64");
+  ck_assert(sp_judge_element(&t.lse_total[0], 3 - 0x1p-22, &b) == SP_PASS);
+  ck_assert(sp_judge_element(&t.lse_total[0], 3 + 0x1p-22, &b) == SP_PASS);
+  ck_assert(sp_judge_element(&t.lse_total[0], 3 + 0x1p-19, &b) == SP_FAIL);
+  ck_assert(sp_judge_element(&t.lse_keys[0], -0x1p127, &b) == SP_FAIL);
+  sp_truth_clear(&t);
+  sim_truth(&t, &c, "w-deep");
+  ck_assert(sp_judge_element(&t.lse_total[0], 3 + 0x1p-22, &b) == SP_FAIL);
+  sp_truth_clear(&t);
+  sp_case_clear(&c);
+}
+END_TEST
+
 /* Under flushed inputs a subnormal v may be read as 0. tests: NU-10 */
 START_TEST(flushed_inputs) {
   sp_case c;
@@ -136,6 +158,7 @@ Suite *suite_truth_classes(void) {
   add(suite, "NU-8", refused_without_a_bound, 1);
   add(suite, "NU-5", classes_nest, 1);
   add(suite, "NU-10", small_weights, 1);
+  add(suite, "AT-9", empty_rows_in_base_2, 1);
   add(suite, "NU-10", flushed_inputs, 1);
   add(suite, "NU-7", overwhelming_sink, 1);
   add(suite, "NU-7", huge_equal_logits, 1);

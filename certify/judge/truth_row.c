@@ -62,7 +62,7 @@ static size_t accept_output(sp_truth_work *w) {
   return n_open;
 }
 
-/* spec: NU-7, NU-11, AT-9 and AL-4 (an infinite log-sum-exp is exact) */
+/* spec: NU-7, NU-11, AL-4 (an infinite log-sum-exp is exact) */
 static size_t accept_lse(sp_truth_work *w, sp_accept *accept, mpfi_srcptr lse, double error) {
   if (accept == NULL) return 0;
   if (mpfr_inf_p(&lse->left)) {
@@ -90,6 +90,15 @@ static void accept_settled_lse(const sp_truth_work *w, sp_accept *accept, mpfi_s
   if (accept == NULL) return;
   sp_accept_exactly(accept, sp_ref_round(w->lse_acceptor.format, &lse->left));
   if (w->row.kind == SP_REF_INVALID) sp_accept_nan(accept);
+}
+
+/* A row without keys: lse_total is the sink logit, which kernels in base 2 convert. spec: AT-9, NU-7 */
+static void accept_empty_total(sp_truth_work *w) {
+  mpfi_srcptr lse = w->row.lse_total;
+  accept_settled_lse(w, w->row_lse_total, lse);
+  if (w->row_lse_total == NULL || !model(w) || !mpfr_number_p(&lse->left)) return;
+  double error = sp_bound_empty_lse(w->cls, w->in.sink_logit);
+  if (error > 0) (void)accept_lse(w, w->row_lse_total, lse, error);
 }
 
 /* spec: NU-4 */
@@ -150,7 +159,8 @@ static void accept_row(sp_truth_work *w) {
   if (w->row.kind == SP_REF_INVALID || w->row.kind == SP_REF_EMPTY) {
     accept_settled(w);
     accept_settled_lse(w, w->row_lse_keys, w->row.lse_keys);
-    accept_settled_lse(w, w->row_lse_total, w->row.lse_total);
+    if (w->row.kind == SP_REF_EMPTY) accept_empty_total(w);
+    if (w->row.kind == SP_REF_INVALID) accept_settled_lse(w, w->row_lse_total, w->row.lse_total);
     return;
   }
   sp_bound_inputs(&w->bound, w->cls, w->types, &w->in, &w->row);

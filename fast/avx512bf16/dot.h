@@ -104,9 +104,10 @@ SPECIALISED void dot_eight(uint32_t n_rows, const uint32_t *spread, const char *
       const __m512i q = _mm512_load_si512(spread + (e * SP_FAST_STRIP + r) * LANES);
       sum[2 * r] = add_pairs(sum[2 * r], q, k[0][e]);
       sum[2 * r + 1] = add_pairs(sum[2 * r + 1], q, k[1][e]);
+      const uint32_t begin = 16 * slot / slots, end = 16 * (slot + 1) / slots;
 #pragma GCC unroll 4
-      for (uint32_t i = 16 * slot / slots; i < 16 * (slot + 1) / slots; i++)
-        eight_step(i, next, step, then);
+      for (uint32_t i = 0; i < 4; i++)
+        if (begin + i < end) eight_step(begin + i, next, step, then);
     }
 #pragma GCC unroll 4
   for (uint32_t e = 0; e < 4; e++) {
