@@ -37,6 +37,8 @@ bool sp_make_bias_axes(sp_case *c, const sp_generator_request *request) {
   if (set & BATCHES) sp_gen_batch(&g, sp_rng_between(&g.rng, 2, 3));
   bool rows = (set & ROWS) && sp_gen_has(&g, SP_OPT_MASK) && c->n_q > 1;
   if (c->n_heads == 1 && !((set & BATCHES) && c->n_batch > 1)) c->n_heads = c->n_kv_heads = 3;
+  /* Any run has a group whose heads have biases of their own. spec: AT-7 */
+  if (set == HEADS && c->n_heads == c->n_kv_heads && sp_gen_has(&g, SP_OPT_GQA)) c->n_heads *= 2;
   if (!sp_gen_scores(&g, sp_gen_wanted(&g), 1.5)) return false;
   if (!bias_with_axes(&g, (set & BATCHES) != 0, rows, (set & HEADS) != 0)) return false;
   sp_gen_bells(&g, &c->key_bias, 2.0);
