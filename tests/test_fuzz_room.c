@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A kernel that is wrong is found, one that is right is not; and what only the room sees: memory, the
- * floating-point environment, plans. tests: CT-1 KC-5 NU-12 */
+ * floating-point environment, plans. tests: CT-1 CT-10 KC-5 NU-12 */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,8 @@
 
 #include "certify/host/fpstate.h"
 #include "certify/museum/museum.h"
+#include "fuzz/header.h"
+#include "fuzz/ours.h"
 #include "fuzz/plugin.h"
 #include "sinkproof/fast.h"
 #include "tests/fuzz_finds.h"
@@ -78,6 +80,69 @@ START_TEST(breaches_of_the_contract_are_found) {
     sabotage = all[i];
     ck_assert_msg(fuzz_finds(&kernel, 1u << SP_OP_SOFTMAX, 3000, NULL), "sabotage %d", (int)all[i]);
   }
+}
+END_TEST
+
+/* ---- whom the targets ask ---- */
+
+enum { N_TYPES = 4 }; /* codes of a type in a header */
+static sp_fuzz_ours targets[SP_N_OPS] = {
+    {.ops = 1u << SP_OP_SOFTMAX}, {.ops = 1u << SP_OP_ATTENTION}, {.ops = 1u << SP_OP_CACHE}};
+static const sp_kernel *counted;
+static size_t n_asked;
+
+static sp_status count_softmax(const sp_softmax_call *call) {
+  n_asked++;
+  return counted->softmax(call);
+}
+static sp_status count_attention(const sp_attention_call *call) {
+  n_asked++;
+  return counted->attention(call);
+}
+static sp_status count_open(sp_cache **cache, const sp_cache_config *config) {
+  n_asked++;
+  return counted->cache->open(cache, config);
+}
+
+/* A bare header, these types, given to the target of `op`; and whether that asks its kernel `index`. */
+static bool is_asked(sp_op op, size_t index, uint8_t dtype_q, uint8_t dtype_kv) {
+  sp_fuzz_subject *subject = &targets[op].checker.subject[index];
+  const sp_fuzz_header h = {
+      .op = (uint8_t)op, .dtype_q = dtype_q, .dtype_kv = dtype_kv, .raw_range = 1, .fill_range = 1};
+  uint8_t data[SP_FUZZ_HEADER_BYTES];
+  counted = subject->kernel;
+  sp_kernel kernel = *counted;
+  sp_cache_ops cache = *counted->cache;
+  cache.open = count_open;
+  kernel.cache = &cache;
+  if (kernel.softmax != NULL) kernel.softmax = count_softmax;
+  if (kernel.attention != NULL) kernel.attention = count_attention;
+  n_asked = 0;
+  subject->kernel = &kernel;
+  sp_fuzz_header_write(&h, data);
+  (void)sp_fuzz_ours_input(&targets[op], data, sizeof data);
+  subject->kernel = counted;
+  return n_asked > 0;
+}
+
+/* One that takes few types neither narrows what the others are asked nor is left out. */
+START_TEST(every_variant_is_asked_what_it_offers) {
+  static const uint8_t empty[1];
+  const sp_op op = (sp_op)_i;
+  const sp_kernel *kernel;
+  (void)sp_fuzz_ours_input(&targets[op], empty, 0); /* opens it */
+  for (uint32_t i = 0; (kernel = sp_fast_kernel(SP_ABI_MAJOR, i)) != NULL; i++) {
+    const uint32_t dtypes = op == SP_OP_SOFTMAX ? kernel->dtypes_softmax : kernel->dtypes_kv;
+    int n_types = 0;
+    ck_assert_uint_lt(i, targets[op].n_subjects);
+    ck_assert_str_eq(targets[op].checker.subject[i].kernel->name, kernel->name);
+    for (uint8_t type = 0; type < N_TYPES; type++) n_types += is_asked(op, i, type, type);
+    ck_assert_msg((n_types > 0) == (dtypes != 0), "%s: asked with %d types", kernel->name, n_types);
+  }
+  kernel = sp_fast_kernel(SP_ABI_MAJOR, 0);
+  ck_assert_uint_eq(targets[op].checker.offer.dtypes_softmax, kernel->dtypes_softmax);
+  ck_assert_uint_eq(targets[op].checker.offer.dtypes_q, kernel->dtypes_q);
+  ck_assert_uint_eq(targets[op].checker.offer.dtypes_kv, kernel->dtypes_kv);
 }
 END_TEST
 
@@ -178,6 +243,7 @@ Suite *suite_fuzz_room(void) {
   add(suite, "CT-1", the_right_kernel_is_not_accused, 1);
   add(suite, "CT-1", wrong_kernels_are_found, 1);
   add(suite, "KC-5", breaches_of_the_contract_are_found, 1);
+  add(suite, "CT-10", every_variant_is_asked_what_it_offers, SP_N_OPS);
   add(suite, "NU-12", a_plan_that_keeps_the_sink_logit_is_found, 1);
   add(suite, "NU-12", plans_are_run, (int)(sizeof plans / sizeof *plans));
   add(suite, "KC-4", a_plan_that_keeps_the_struct_dies, 1);
