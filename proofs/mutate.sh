@@ -1,18 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# mutate.sh BUILT [NAME]: seed one fault at a time into a copy of the built proofs (or of the C and
+# mutate.sh BUILT [NAME...]: seed one fault at a time into a copy of the built proofs (or of the C and
 # assembly that they speak about) and demand that a named proof or check turns red. A proof that
 # nobody has seen fail is weak evidence. Prints who noticed; fails if a fault survives or if another
 # file than the named one notices.
 set -u
 built=$(cd "$1" && pwd)
-only=${2:-}
+shift
+only=$*
 here=$(pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bad=0 count=0
 
-wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+wanted() { [ -z "$only" ] || case " $only " in *" $1 "*) ;; *) return 1 ;; esac; }
 
 verdict() { # name, who was expected, who noticed
   count=$((count + 1))

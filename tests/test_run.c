@@ -37,6 +37,7 @@ static void count(sp_tally *tally, uint64_t times) {
                                 .n_elements = 8 * times,
                                 .n_outside = 9 * times,
                                 .n_sink_visible = 10 * times,
+                                .n_rotated = 11 * times,
                                 .resolution = 1.0 / (double)times};
 }
 

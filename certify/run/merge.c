@@ -19,6 +19,7 @@ static void merge_group(sp_group *whole, const sp_group *part) {
   whole->n_lse += part->n_lse;
   whole->n_outside += part->n_outside;
   whole->n_sink_visible += part->n_sink_visible;
+  whole->n_rotated += part->n_rotated;
   if (part->resolution < whole->resolution) whole->resolution = part->resolution;
   bool earlier = part->budget == whole->budget && part->budget_index < whole->budget_index;
   if (part->budget > whole->budget || (part->budget > 0 && earlier)) {

@@ -194,6 +194,7 @@ void sp_conclude(sp_report *report) {
     unsafe += group->n_unsafe;
     skipped += group->n_skipped;
     report->n_sink_visible += group->n_sink_visible;
+    report->n_rotated += group->n_rotated;
   }
   count_faults(report);
   bool sink_unseen = (report->kernel.options & SP_OPT_SINK_LOGIT) && !report->n_sink_visible;

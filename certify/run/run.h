@@ -67,6 +67,7 @@ typedef struct sp_group {
   uint64_t n_elements, n_outside; /* elements scored; rows outside the domain */
   uint64_t n_lse;                 /* of the elements, the log-sum-exps */
   uint64_t n_sink_visible;        /* scored cases with a row that shows the sink logit (CT-6) */
+  uint64_t n_rotated;             /* scored cases with rotated keys */
   double budget;                  /* largest share of the error budget used */
   uint64_t budget_index;
   double resolution; /* smallest relative error that would have been noticed */
@@ -133,6 +134,7 @@ typedef struct sp_report {
   size_t n_declined;       /* faults that show only in cases that the kernel declined (CT-5) */
   size_t n_left_out;       /* faults that show only in what the profile leaves out */
   uint64_t n_sink_visible; /* scored cases that are evidence about the sink logit (CT-6) */
+  uint64_t n_rotated;      /* scored cases with rotated keys: no theorem (NU-7) */
   bool mistrusted, path_ran;
   sp_exit exit;
   const char *verdict; /* "CONFORMS", "DOES NOT CONFORM", "MISTRUSTED", … */

@@ -102,6 +102,7 @@ static void record_judgement(shard *s, uint32_t g, uint64_t index, const sp_tran
   group->n_lse += judgement.n_lse;
   group->n_outside += truth->n_outside;
   group->n_sink_visible += truth->n_sink_visible > 0;
+  group->n_rotated += t->meaning.rope_dims > 0;
   if (truth->resolution < group->resolution) group->resolution = truth->resolution;
   if (judgement.budget > group->budget) {
     group->budget = judgement.budget;

@@ -19,7 +19,8 @@ Definition BLOCK : nat := 1024.
 Definition groups (n : nat) : nat := Nat.min (TILE / GROUP) ((n + 2 * GROUP - 2) / GROUP).
 Definition values_height (n : nat) : nat := Nat.min GROUP n + (groups n - 1).
 
-(** Weights: four groups a step, each a tree of two levels, and a tree over 16 lanes; in softmax three
+(** Weights: four groups a step, each a tree of two levels, and a tree over 16 lanes; no taller where
+    eight groups make a step of three levels (3 + 1, two steps of four after it, 4). In softmax three
     levels a step, two steps of 64 where a row ends, and lanes are widened before they are summed. *)
 Definition weights_height : nat := 2 + TILE / GROUP / 4 + 4.
 Definition softmax_height : nat := 3 + BLOCK / STEP + 2.
