@@ -165,6 +165,7 @@ static void choose_outputs(const decoder *d) {
   if (!offered(d, SP_OPT_STRIDES)) return;
   c->layout.head_major = flag(d, SP_FUZZ_HEAD_MAJOR);
   c->layout.row_pad = d->h.row_pad % 64u;
+  c->layout.reversed = (d->h.misalign & SP_FUZZ_REVERSED) != 0;
 }
 
 /* ---- arrays without their contents ---- */

@@ -89,7 +89,7 @@ static void describe_options(encoder *e) {
   h->softcap = bits_of(c->softcap);
   h->n_threads = (uint8_t)(c->n_threads - 1);
   h->row_pad = (uint8_t)c->layout.row_pad;
-  h->misalign = (uint8_t)c->layout.misalign;
+  h->misalign = (uint8_t)(c->layout.misalign | (c->layout.reversed ? SP_FUZZ_REVERSED : 0));
   h->raw_range = 0;
   if (c->op != SP_OP_ATTENTION) return;
   h->stream = (uint8_t)((c->bias_batches > 1 ? SP_FUZZ_BIAS_BATCHES : 0) |
@@ -202,7 +202,8 @@ static bool same_outputs(const sp_case *a, const sp_case *b) {
   return (a->op != SP_OP_SOFTMAX || a->want_weights == b->want_weights) &&
          a->want_lse_keys == b->want_lse_keys && a->want_lse_total == b->want_lse_total &&
          x->head_major == y->head_major && x->row_pad == y->row_pad &&
-         x->guard_before == y->guard_before && x->misalign == y->misalign;
+         x->guard_before == y->guard_before && x->misalign == y->misalign &&
+         x->reversed == y->reversed && x->reach == y->reach;
 }
 
 static bool same_case(const sp_case *a, const sp_case *b) {

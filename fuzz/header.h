@@ -33,6 +33,9 @@ enum {
 /* Bits of `stream` where there is none: a key bias of its own for each … */
 enum { SP_FUZZ_BIAS_BATCHES = 1 << 0, SP_FUZZ_BIAS_HEADS = 1 << 1 };
 
+/* `misalign` has 64 positions, and a bit that turns the rows of every array round in memory. */
+enum { SP_FUZZ_REVERSED = 1 << 6 };
+
 /* How a number beside the kind is read: 0 and 1 are the default, 2 is small, 3 is as written. */
 enum { SP_FUZZ_DEFAULT = 0, SP_FUZZ_SMALL = 2, SP_FUZZ_EXACT = 3 };
 

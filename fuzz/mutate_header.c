@@ -100,7 +100,7 @@ static void change_rows(sp_fuzz_header *h, sp_rng *rng) {
 
 static void change_layout(sp_fuzz_header *h, sp_rng *rng) {
   h->row_pad = (uint8_t)sp_rng_below(rng, 34);
-  h->misalign = (uint8_t)sp_rng_below(rng, 64);
+  h->misalign = (uint8_t)sp_rng_below(rng, 64 + SP_FUZZ_REVERSED);
   h->flags ^= (uint16_t)(SP_FUZZ_HEAD_MAJOR * sp_rng_below(rng, 4)); /* and the guard's side */
 }
 

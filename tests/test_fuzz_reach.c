@@ -43,6 +43,9 @@ static void head_of_80(sp_row *row) {
 static void row_in_a_byte(sp_row *row) {
   scaled(row, row->i > UINT8_MAX);
 }
+static void keys_backwards(sp_row *row) {
+  scaled(row, row->attention->k.stride[1] < 0);
+}
 static double bias_of(const sp_row *row, const sp_in *in, const uint64_t at[4], bool batch) {
   const bool bias = in == &row->attention->key_bias;
   const uint64_t first[4] = {bias && batch ? 0 : at[0], at[1], bias && !batch ? 0 : at[2], at[3]};
@@ -96,6 +99,7 @@ static const struct {
     {SP_OP_SOFTMAX, {.prepare = long_row}},
     {SP_OP_SOFTMAX, {.prepare = row_in_a_byte}},
     {SP_OP_ATTENTION, {.prepare = head_of_80}},
+    {SP_OP_ATTENTION, {.prepare = keys_backwards}},
     {SP_OP_ATTENTION, {.load = bias_of_the_first_entry}},
     {SP_OP_ATTENTION, {.load = bias_of_the_first_head}},
     {SP_OP_ATTENTION, {.visible = hidden_from_the_first_head}},
