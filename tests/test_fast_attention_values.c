@@ -169,6 +169,26 @@ START_TEST(one_key_returns_its_value) {
 }
 END_TEST
 
+/* Heads of no elements: every logit is 0, whatever lies where keys would be. tests: AT-2, KC-4 */
+START_TEST(heads_of_no_elements) {
+  const sp_kernel *kernel = variant_kernel(_i);
+  for (size_t n_heads = 1; n_heads <= 9; n_heads++) {
+    rng r = {22500 + n_heads};
+    shape s = plain_shape(40, 16);
+    s.n_heads = n_heads;
+    s.n_kv_heads = 1;
+    offer(kernel, &s);
+    attention a = attention_new(&r, &s);
+    attention_fill(&a, &r);
+    for (size_t j = 0; j < s.n_kv; j++)
+      for (size_t c = 0; c < s.d_head; c++) tensor_set(&a.k, 0, j, 0, c, NAN);
+    a.call.d_head = 0;
+    attention_check(kernel, &a, "no elements", n_heads);
+    attention_free(&a);
+  }
+}
+END_TEST
+
 /* Softcap far below and far above the logits, infinite, least. tests: AT-2 */
 START_TEST(softcaps) {
   const float caps[] = {0x1p-149F, 1e-20F, 1e-3F, 1.0F, 30.0F, 1e10F, 0x1p100F, INFINITY};
@@ -215,7 +235,7 @@ END_TEST
 
 Suite *suite_fast_attention_values(void) {
   Suite *suite = suite_create("fast/attention values");
-  ADD_CASE_FOR(needs_nothing, suite, "AT-2", softcaps);
+  ADD_CASE_FOR(needs_nothing, suite, "AT-2", softcaps, heads_of_no_elements);
   ADD_CASE_FOR(needs_nothing, suite, "AT-8", ascending_and_descending_logits,
                ranges_and_masked_first_tiles);
   ADD_CASE_FOR(needs_nothing, suite, "SM-5", queries_and_keys_that_are_not_finite);

@@ -6,9 +6,9 @@
  * Keys come in groups of 16, one per lane (group.h). Rows go together as far as they can share a
  * load, eight at a time, and no row's arithmetic knows of another's.
  *
- * Roofline, d = 64: a row spends on 16 keys 64 multiply-adds for q·k, 64 for p·v and about 11 on the
- * exponential, on the same pipes: 92 of 100 cycles where these start one in a cycle, so what dot.h and
- * values.h reach is what decides. A tile of 256 keys (64 KiB of binary32, half of that in 16 bits)
+ * Roofline, d = 64: a row spends on 16 keys 64 multiply-adds for q·k, 64 for p·v and 7 multiplications
+ * on the exponential, in the same pipes: 128 of 135 cycles where these start one in a cycle, so what
+ * dot.h and values.h reach is what decides. A tile of 256 keys (64 KiB of binary32, half of that in 16 bits)
  * comes from the second-level cache or from memory once for all rows.
  *
  * What keeps a row from that roof: what is not multiply-adds at all, the maximum, the exponentials and
@@ -68,8 +68,9 @@ SPECIALISED void score_few(sp_dtype dtype, bool ragged, const scoring *at, strip
   if (r < s->n_rows) score_rows(1, dtype, ragged, at, s, r);
 }
 
+/* The leaves take 16 elements at least. */
 SPECIALISED void score_as(sp_dtype dtype, const scoring *at, strip *s) {
-  if (at->d % LANES != 0) {
+  if (at->d == 0 || at->d % LANES != 0) {
     score_few(dtype, true, at, s, 0);
     return;
   }

@@ -4,8 +4,8 @@
  * all rows the values (values.h); added to the row in binary64.
  *
  * Roofline, d = 64: a row spends on 16 keys 32 dot products for q·k and 32 for p·v, one a cycle. The
- * exponentials of 16 keys are 9 multiplications and multiply-adds in the same pipes, which no other
- * work can hide, so that 64 of 73 cycles would be perfect. Stores of whole registers take a place in
+ * exponentials of 16 keys are 7 multiplications and multiply-adds in the same pipes, which no other
+ * work can hide, so that 64 of 71 cycles would be perfect. Stores of whole registers take a place in
  * these pipes on Zen 4, so sums stay in registers over all groups of a tile, and logits are stored
  * once and weights once. `make bench ONLY='*-bf16'` shows what is reached. */
 #include "fast/avx512bf16/dot.h"
