@@ -27,6 +27,7 @@
 
 #include <string.h>
 
+#include "fast/avx512/fold.h"
 #include "fast/avx512/lanes.h"
 #include "fast/impl.h"
 
@@ -88,16 +89,6 @@ SPECIALISED __m512 spread_quarters(__m512 q, uint32_t e) {
          : e == 1 ? _mm512_permute_ps(q, 0x55)
          : e == 2 ? _mm512_permute_ps(q, 0xaa)
                   : _mm512_permute_ps(q, 0xff);
-}
-
-/* Sums of the halves of a, and of b: halves [a b]. */
-static inline __m512 fold_halves(__m512 a, __m512 b) {
-  return _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
-}
-
-/* The quarters of each half: quarters [a0 a1 b0 b1]. */
-static inline __m512 fold_quarters(__m512 a, __m512 b) {
-  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
 }
 
 /* dots[r]: n_rows rows of a strip from `spread` on, at most 4, and sixteen keys. */

@@ -18,6 +18,7 @@
 #ifndef SINKPROOF_FAST_AVX512BF16_DOT_H
 #define SINKPROOF_FAST_AVX512BF16_DOT_H
 
+#include "fast/avx512/fold.h"
 #include "fast/avx512bf16/pairs.h"
 #include "fast/impl.h"
 
@@ -77,16 +78,6 @@ static inline void spread_row(const float *q, uint64_t d, uint32_t r, uint32_t *
     _mm512_store_si512(to + 2 * SP_FAST_STRIP * LANES, _mm512_shuffle_epi32(pairs, 0xaa));
     _mm512_store_si512(to + 3 * SP_FAST_STRIP * LANES, _mm512_shuffle_epi32(pairs, 0xff));
   }
-}
-
-/* Sums of the halves of a, and of b: halves [a b]. */
-static inline __m512 fold_halves(__m512 a, __m512 b) {
-  return _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
-}
-
-/* The quarters of each half: quarters [a0 a1 b0 b1]. */
-static inline __m512 fold_quarters(__m512 a, __m512 b) {
-  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
 }
 
 /* 32 elements of eight keys meet n_rows rows; and meanwhile eight more keys, or more of the same, are
