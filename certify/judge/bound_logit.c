@@ -48,7 +48,7 @@
  *
  * a_s, of the sink logit: r_32 (u' |s| + eta), and |s| if it is subnormal and inputs are flushed.
  *
- * Each of these lines but that of rotated keys is a theorem, `NU7_logit_...` (proofs/bound/Logit.v,
+ * Each of these lines but that of rotated keys is a theorem, `NU7_logit_...` (proofs/bound/Logit*.v,
  * composed in LogitRow.v), and `make proofs-bound` compares this file with them.
  * spec: NU-7, NU-10 */
 #include "certify/judge/bound_logit.h"

@@ -17,6 +17,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "977783b12af70e3754ce0ae4673673f0b691edaf7d36039ffc0824dce29f32ce"
+#define SP_PROVED_CLAIMS_SHA256 "d5e5f352e4367f2dc52ad602dd9aae6766a162deb4feee67b95c8713c19a2c46"
 
 #endif

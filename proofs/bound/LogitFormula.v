@@ -2,7 +2,7 @@
 (** The error of a logit as a program over any arithmetic, as bound/Formula.v is of the row: over the reals
     it is the error of bound/LogitInput.v, over intervals it encloses it. proves: NU-7, AT-2 *)
 From Coq Require Import Reals Lra ZArith List FunctionalExtensionality.
-From Sinkproof Require Import Spec Sums Tanh Logit LogitRow LogitInput Formula Enclose.
+From Sinkproof Require Import Spec Sums Tanh Rounded Summed LogitDot LogitCap LogitBias LogitStore LogitRow LogitInput Formula Enclose.
 Import ListNotations.
 Open Scope R_scope.
 

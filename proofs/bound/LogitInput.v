@@ -2,7 +2,7 @@
 (** A computed logit from a row's inputs, in the words of Spec.v: from q and k, and from a given logit. What
     a kernel reads as 0 because it flushes subnormal inputs is told apart here. proves: NU-7, NU-10, AT-2 *)
 From Coq Require Import Reals Lra Lia ZArith List.
-From Sinkproof Require Import Spec Sums Near Tanh Logit LogitRow.
+From Sinkproof Require Import Spec Sums Near Tanh Rounded Summed LogitDot LogitCap LogitBias LogitStore LogitRow.
 Import ListNotations.
 Open Scope R_scope.
 

@@ -1,9 +1,11 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
-(** The steps of bound/Logit.v, composed: a computed logit is off by at most what the judge charges for
-    it, whatever of scale, softcap, key bias, ALiBi, a stored format and flushed inputs it went through.
-    proves: NU-7, NU-10, AT-2, AT-6 *)
+(** The error of a computed logit, in any arithmetic: the steps of LogitDot.v, LogitCap.v, LogitBias.v and
+    LogitStore.v, one theorem each, composed. A computed logit is off by at most what the judge charges for
+    it, whatever of scale, softcap, key bias, ALiBi, a stored format and flushed inputs it went through. This
+    is the a_j of NU-7, the difference of [seen] and [logit_of] of a term (bound/Classes.v,
+    NU7_judge_delta). proves: NU-7, NU-10, AT-2, AT-6 *)
 From Coq Require Import Reals Lra Lia ZArith List.
-From Sinkproof Require Import Spec Sums Near Tanh Logit.
+From Sinkproof Require Import Spec Sums Near Tanh Rounded Summed LogitDot LogitCap LogitBias LogitStore.
 Import ListNotations.
 Open Scope R_scope.
 
