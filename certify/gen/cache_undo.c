@@ -29,13 +29,19 @@ static bool numbers(sp_gen *g, size_t n, size_t n_sink_tokens, size_t window) {
   return numbers_at(g, positions[g->index % 4], n, n_sink_tokens, window);
 }
 
+/* Pinned tokens of a case: over four cases that are turned alike each number comes once. */
+static size_t pinned_of(const sp_gen *g) {
+  static const size_t pinned[] = {1, 0, 2, 4};
+  return pinned[(g->index + g->index / 4) % 4];
+}
+
 /* One, a block, half, all but one and all of the window, over three batches; token by token, and in
  * blocks that end inside a batch. */
 bool sp_make_cache_batches(sp_case *c, const sp_generator_request *request) {
-  static const size_t windows[] = {4, 6, 3, 8, 2}, pinned[] = {1, 0, 2, 4};
+  static const size_t windows[] = {4, 6, 3, 8, 2};
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, 20)) return false;
-  size_t w = windows[g.index % 5], s = pinned[g.index % 4];
+  size_t w = windows[g.index % 5], s = pinned_of(&g);
   const size_t amounts[] = {w / 2, w, 2, w - 1, 3 < w ? 3 : w};
   if (!numbers(&g, s + 3 * w + 3, s, w)) return false;
   size_t amount = amounts[sp_gen_turn(&g, 5) % 5];
@@ -103,11 +109,11 @@ static bool histories(sp_gen *g, size_t max_block, uint64_t one_in) {
 /* Truncations before and after the first eviction, up to what n_undo allows and beyond, down to the
  * pinned tokens and to nothing, with other tokens appended in their place. */
 bool sp_make_cache_undo(sp_case *c, const sp_generator_request *request) {
-  static const size_t windows[] = {4, 1, 3, 7, 2}, pinned[] = {1, 0, 2, 4};
+  static const size_t windows[] = {4, 1, 3, 7, 2};
   static const uint64_t undo[] = {2, 0, 1, 5};
   sp_gen g;
   if (!sp_gen_begin(&g, c, request, 20)) return false;
-  size_t w = windows[g.index % 5], s = pinned[g.index % 4];
+  size_t w = windows[g.index % 5], s = pinned_of(&g);
   if (!numbers(&g, 3 * (s + w) + 24, s, w)) return false;
   c->n_undo = undo[sp_gen_turn(&g, 4) % 4];
   if (sp_gen_has(&g, SP_OPT_EVICT_BLOCK) && g.index % 3 == 2)
