@@ -21,8 +21,9 @@ reports = {}
 def setUpModule():
     for library in LIBRARIES:
         path = os.path.join(ADAPTERS, library + ".so")
-        done = subprocess.run([SINKPROOF, "certify", path, "--json", "-"], capture_output=True,
-                              text=True, timeout=1200)
+        # The default seed is that of the library's bytes, which hold the place where it was built.
+        done = subprocess.run([SINKPROOF, "certify", path, "--seed", "1", "--json", "-"],
+                              capture_output=True, text=True, timeout=1200)
         for report in json.loads(done.stdout)["reports"]:
             reports[report["kernel"]["name"]] = report
             print(f"{report['kernel']['name']:22} {report['class']:30} {report['verdict']}")
@@ -80,10 +81,13 @@ class Known(unittest.TestCase):
     def test_torch_says_that_an_empty_row_has_the_log_sum_exp_0(self):
         for kernel in ("torch-sdpa-f32", "torch-sdpa-f16", "torch-sdpa-bf16"):
             with self.subTest(kernel):
-                self.assertTrue(any("lse_keys" in f["what"] and "only -inf" in f["what"]
-                                    for f in findings(kernel)))
-                for generator in ("equal-scores", "running-max", "cancellation", "key-bias"):
+                def is_known(finding):
+                    return "lse_keys" in finding["what"] and "only -inf" in finding["what"]
+                self.assertTrue(any(map(is_known, findings(kernel))))
+                for generator in ("equal-scores", "running-max", "cancellation"):
                     self.assertEqual(group(kernel, generator)["state"], "PASS", generator)
+                # A bias may hide every key of a row; nothing else is wrong with it.
+                self.assertTrue(all(map(is_known, findings(kernel, generator="key-bias"))))
 
     def test_conventions_are_identified(self):
         """What the libraries' own sources say of windows, corners and sink logits; see CT-13."""

@@ -5,6 +5,9 @@
 #ifndef SINKPROOF_TESTS_JUDGE_KERNELS_H
 #define SINKPROOF_TESTS_JUDGE_KERNELS_H
 
+#include <check.h>
+#include <math.h>
+
 #include "certify/judge/judge.h"
 #include "certify/case/rng.h"
 
@@ -66,5 +69,13 @@ sp_class sim_class(const char *text);
 
 /* What a case accepts under a class, or fail the test. */
 void sim_truth(sp_truth *truth, const sp_case *c, const char *class_text);
+
+/* What is said of one element, with the share of the budget that goes with it. */
+static inline sp_verdict sim_verdict(const sp_accept *accept, double got, double *budget) {
+  *budget = NAN;
+  sp_verdict v = sp_judge_element(accept, got, budget);
+  ck_assert_msg((*budget > 1) == (v == SP_FAIL), "budget %g of verdict %d", *budget, (int)v);
+  return v;
+}
 
 #endif

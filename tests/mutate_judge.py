@@ -80,7 +80,8 @@ FAULTS = [
      [("whole->n_failed += part->n_failed;", "")]),
 ]
 
-SUITES = ["judge", "accept", "run", "truth", "truth_round", "truth_classes", "host", "hidden"]
+SUITES = ["judge", "judge_element", "judge_lists", "accept", "run", "truth", "truth_round",
+          "truth_classes", "host", "hidden"]
 
 
 def write_mutant(file, replacements, path):
