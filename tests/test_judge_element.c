@@ -88,8 +88,8 @@ START_TEST(flushed_zero) {
 END_TEST
 
 Suite *suite_judge_element(void) {
-  const TTest *const tests[] = {an_interval, nan_where_a_number_is_due,
-                                       a_number_where_nan_is_due, exact_elements, flushed_zero};
+  const TTest *const tests[] = {an_interval, nan_where_a_number_is_due, a_number_where_nan_is_due,
+                                exact_elements, flushed_zero};
   Suite *suite = suite_create("judge_element");
   TCase *tcase = tcase_create("CT-1");
   for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) tcase_add_test(tcase, tests[i]);
