@@ -62,13 +62,28 @@ static void protect(worker *w, uint64_t page, uint64_t bytes, int rights) {
   _exit(1);
 }
 
-static void set_rights(worker *w, bool open) {
+static void open_tensors(worker *w) {
   const sp_request *call = &w->control->call;
   for (uint32_t i = 0; i < call->n_spans; i++) {
-    int rights = !open ? PROT_NONE : PROT_READ | (call->span[i].writable ? PROT_WRITE : 0);
+    int rights = PROT_READ | (call->span[i].writable ? PROT_WRITE : 0);
     for (uint64_t part = 0; part < call->span[i].parts; part++)
       protect(w, call->span[i].page + part * call->span[i].step, call->span[i].bytes, rights);
   }
+}
+
+/* Between the first and the last of them are guard zones, which are closed already: one call of the
+ * system's does. */
+static void close_tensors(worker *w) {
+  const sp_request *call = &w->control->call;
+  uint64_t first = UINT64_MAX, end = 0;
+  for (uint32_t i = 0; i < call->n_spans; i++) {
+    if (call->span[i].bytes == 0 || call->span[i].parts == 0) continue;
+    uint64_t page = call->span[i].page;
+    uint64_t last = page + (call->span[i].parts - 1) * call->span[i].step + call->span[i].bytes;
+    if (page < first) first = page;
+    if (last > end) end = last;
+  }
+  if (end > 0) protect(w, first, end - first, PROT_NONE);
 }
 
 /* spec: KC-1, KC-2 (an operation that grew onto the end of the table may not be there) */
@@ -166,14 +181,14 @@ static void serve(worker *w) {
   sp_reply reply = {0};
   limit_cpu(w, call);
   if (call->n_threads - 1 > w->threads_allowed) w->threads_allowed = call->n_threads - 1;
-  set_rights(w, true);
+  open_tensors(w);
   sp_fp_write(sp_fp_initial());
   reply.before = sp_fp_read();
   set_phase(w, SP_PHASE_CALL);
   reply.status = dispatch(w, call);
   reply.after = sp_fp_read();
   if (getpid() != w->pid) _exit(1); /* a fork of the kernel's came back here as well */
-  set_rights(w, false);
+  close_tensors(w);
   set_phase(w, SP_PHASE_PATH);
   if (w->kernels[call->kernel].path != NULL) copy_path(reply.path, w->kernels[call->kernel].path);
   set_phase(w, SP_PHASE_AFTER);
