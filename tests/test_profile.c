@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Profiles: the table, what a probe can tell, and what is expected under a profile. Kernels that
- * follow one are in tests/profiles/; tests/commands.py certifies and identifies them. */
+ * follow one are in tests/profiles/; tests/commands/ certifies and identifies them. */
 #include <check.h>
 #include <math.h>
 #include <string.h>

@@ -31,9 +31,11 @@ $(BUILD)/bin/check: $(call objects,$(TEST_SRC)) $(LIB_CERTIFY) $(LIB_FAST) $(LIB
 
 # ---- what people run ----
 
+COMMANDS := $(filter-out command,$(patsubst tests/commands/%.py,%,$(wildcard tests/commands/*.py)))
+
 # Each part is a target of its own, make check-suite-museum, and the parts run side by side. Rooms with
 # makefiles of their own add theirs.
-CHECKS := $(SUITES:%=check-suite-%) check-header check-commands check-bench check-leaves \
+CHECKS := $(SUITES:%=check-suite-%) check-header $(COMMANDS:%=check-command-%) check-bench check-leaves \
           check-library check-rooms trace
 .PHONY: check check-parts check-sanitizers $(CHECKS)
 check: ## unit tests, vectors, saboteurs, the commands, the corpus, includes, trace
@@ -58,8 +60,9 @@ check-header:
 	$(CC) -std=c11 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.c
 	$(CXX) -std=c++17 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only tests/header/alone.cc
 
-check-commands: command kernels $(BUILD)/lib/exploits.so $(BUILD)/lib/profiles.so
-	$(PYTHON) tests/commands.py $(SINKPROOF) $(BUILD)
+$(COMMANDS:%=check-command-%): check-command-%: command kernels $(BUILD)/lib/exploits.so \
+                               $(BUILD)/lib/profiles.so
+	$(PYTHON) tests/commands/$*.py $(SINKPROOF) $(BUILD)
 check-bench: command kernels
 	$(PYTHON) tests/bench.py $(SINKPROOF) $(BUILD)
 check-leaves: command kernels
