@@ -95,22 +95,6 @@ static sp_fast_keys keys_of(const sp_fast_group *g, const sp_fast_segment *s, ui
   return keys;
 }
 
-/* Bytes that are passed over between two uses of a key, from which on it has to come from memory:
- * there, asking for a tile ahead pays; nearer by, it only takes the place of other loads. */
-#define FETCH_BYTES ((double)(24u << 20))
-
-bool sp_fast_from_memory(const sp_fast_group *g, const sp_fast_segment *segment,
-                         uint32_t n_segments) {
-  const sp_attention_call *call = g->call;
-  double heads = call->n_q == 1 ? (double)call->n_kv_heads * (double)call->n_batch : 1.0;
-  double bytes = 0.0;
-  for (uint32_t i = 0; i < n_segments; i++)
-    bytes +=
-        (double)segment[i].n * ((double)(call->d_head * sp_fast_bytes(segment[i].k_dtype)) +
-                                (double)(g->shape.d_value * sp_fast_bytes(segment[i].v_dtype)));
-  return bytes * heads >= FETCH_BYTES;
-}
-
 /* One segment, cut at the multiples of a tile. */
 static void attend_segment(sp_fast_group *g, const sp_fast_segment *s) {
   uint64_t last = s->first + s->n;
@@ -118,9 +102,6 @@ static void attend_segment(sp_fast_group *g, const sp_fast_segment *s) {
     uint64_t end = (j / SP_FAST_TILE + 1) * SP_FAST_TILE;
     if (end > last) end = last;
     sp_fast_keys keys = keys_of(g, s, j, end);
-    uint64_t rest = last - end + g->n_following;
-    keys.ahead = (uint32_t)(rest < SP_FAST_TILE ? rest : SP_FAST_TILE);
-    keys.fetch = g->fetch;
     g->impl->tile(&g->shape, &keys, 1, g->rows, g->n_rows);
     j = end;
   }
@@ -196,7 +177,6 @@ void sp_fast_group_finish(const sp_fast_group *g, uint64_t b, uint64_t i, uint64
 void sp_fast_attend_segments(const sp_fast_impl *impl, const sp_fast_query *query,
                              const sp_fast_segment *segment, uint32_t n_segments, void *scratch) {
   sp_fast_group g = sp_fast_group_init(impl, query->call, scratch);
-  g.fetch = sp_fast_from_memory(&g, segment, n_segments);
   sp_fast_group_attend(&g, query, segment, n_segments, false);
   sp_fast_group_finish(&g, query->b, query->i, query->h_kv);
   sp_fast_set_path(impl);

@@ -87,13 +87,7 @@ static void attend_piece(sp_fast_group *g, uint64_t b, uint64_t i, uint64_t h_kv
   const sp_fast_query query = query_of(g, b, i, h_kv);
   sp_fast_segment segment[2] = {{.n = 0}, {.n = 0}};
   unsigned n_segments = query_segments(&query, segment);
-  g->fetch = sp_fast_from_memory(g, segment, n_segments);
-  g->n_following = 0;
-  if (n_pieces > 1) {
-    uint64_t last = segment[n_segments - 1].first + segment[n_segments - 1].n;
-    n_segments = cut_piece(segment, n_segments, piece);
-    g->n_following = last - segment[n_segments - 1].first - segment[n_segments - 1].n;
-  }
+  if (n_pieces > 1) n_segments = cut_piece(segment, n_segments, piece);
   sp_fast_group_attend(g, &query, segment, n_segments, piece == 0 && g->call->bias_k.data != NULL);
 }
 

@@ -19,8 +19,6 @@ typedef struct sp_fast_group {
   sp_fast_row *rows;       /* rows[n_rows], likewise */
   float *q;                /* q[n_rows][q_len] */
   double *acc;             /* acc[n_rows][acc_len], and as much again for a row in pieces */
-  bool fetch;              /* keys come from memory */
-  uint64_t n_following;    /* keys that lie behind the last segment */
 } sp_fast_group;
 
 /* Elements of an output; 0 where none is wanted. */
@@ -31,11 +29,6 @@ static inline uint64_t sp_fast_value_len(const sp_attention_call *call) {
 /* Scratch is that of sp_fast_attend. */
 sp_fast_group sp_fast_group_init(const sp_fast_impl *impl, const sp_attention_call *call,
                                  char *scratch);
-
-/* The keys come from memory, not from a cache: those and the values of all heads where there is one
- * query, and of one head where more follow. */
-bool sp_fast_from_memory(const sp_fast_group *g, const sp_fast_segment *segment,
-                         uint32_t n_segments);
 
 /* All of a query but its end; with_pair: the bias pair is one of its keys. */
 void sp_fast_group_attend(sp_fast_group *g, const sp_fast_query *query,

@@ -48,9 +48,7 @@ typedef struct sp_fast_keys {
   int64_t k_stride, v_stride; /* elements from one key to the next */
   sp_dtype k_dtype, v_dtype;
   uint64_t first;
-  uint32_t n;     /* 1 to SP_FAST_TILE */
-  uint32_t ahead; /* keys that the next tile may take and that follow these */
-  bool fetch;     /* … and these keys' values, are to be fetched, since they come from memory */
+  uint32_t n; /* 1 to SP_FAST_TILE */
 } sp_fast_keys;
 
 /* One query of one head on its way through the keys. */

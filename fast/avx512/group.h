@@ -92,27 +92,16 @@ static inline void group_rows(const tile *t, uint32_t g, bool values, const char
   }
 }
 
-/* Fetch up to sixteen rows of `bytes` bytes, `step` bytes apart. */
-static inline void fetch_rows(const char *row, int64_t step, uint32_t n, uint64_t bytes) {
-  for (uint32_t k = 0; k < n && k < LANES; k++, row += step)
-    for (uint64_t byte = 0; byte < bytes; byte += 64) _mm_prefetch(row + byte, _MM_HINT_T0);
-}
+/* Keys from the one that is read to the one that is fetched: far enough for memory, 16 KiB of binary32
+ * at 64 elements, and into the second-level cache, since a processor has more fetches under way there
+ * than into the first. What is near costs nothing, since a fetch is no vector operation. */
+#define AHEAD 64
 
-/* The values of group g. */
-static inline void fetch_values(const tile *t, uint32_t g, uint64_t d_value) {
-  int64_t step = 0;
-  if (!t->run->fetch || d_value == 0) return;
-  const char *first = group_in_run(t, g, true, &step);
-  if (first != NULL) fetch_rows(first, step, LANES, d_value * sp_fast_bytes(t->run->v_dtype));
-}
-
-/* The keys of group g of the next tile. */
-static inline void fetch_next_keys(const tile *t, uint32_t g, uint64_t d_head) {
-  const sp_fast_keys *run = t->run;
-  if (!run->fetch || run->ahead <= g * LANES) return;
-  int64_t step = run->k_stride * (int64_t)sp_fast_bytes(run->k_dtype);
-  const char *row = row_of(run, false, run->n + g * LANES);
-  fetch_rows(row, step, run->ahead - g * LANES, d_head * sp_fast_bytes(run->k_dtype));
+/* `bytes` bytes of a later key, from `begin` on, come into the second-level cache; there may be none. */
+static inline void fetch_later(const char *key, int64_t step, uint64_t begin, uint64_t bytes) {
+  const uintptr_t later = (uintptr_t)key + (uintptr_t)(AHEAD * step) + begin;
+  for (uint64_t byte = 0; byte < bytes; byte += 64)
+    _mm_prefetch((const char *)(later + byte), _MM_HINT_T1);
 }
 
 #endif

@@ -15,14 +15,9 @@
 #ifndef SINKPROOF_FAST_AVX512_VALUES_H
 #define SINKPROOF_FAST_AVX512_VALUES_H
 
-#include "fast/avx512/lanes.h"
+#include "fast/avx512/group.h"
 #include "fast/impl.h"
 #include "fast/tensor.h"
-
-/* Keys from the one that is read to the one that is fetched: far enough for memory, 16 KiB of binary32
- * at 64 elements, and into the second-level cache, since a processor has more fetches under way there
- * than into the first. What is near costs nothing, since a fetch is no vector operation. */
-#define AHEAD 64
 
 /* Floats between the weights of one row and the next, and between vectors of outputs. */
 #define P_STEP   SP_FAST_TILE
@@ -79,13 +74,6 @@ SPECIALISED void join_sums(uint32_t n_rows, uint32_t n_vectors, bool fresh, floa
     float *at = out + j % n_vectors * OUT_STEP + j / n_vectors * LANES;
     _mm512_store_ps(at, fresh ? sum[j] : _mm512_add_ps(_mm512_load_ps(at), sum[j]));
   }
-}
-
-/* `bytes` bytes of a later key, from `begin` on, come into the second-level cache; there may be none. */
-SPECIALISED void fetch_later(const char *key, int64_t step, uint64_t begin, uint64_t bytes) {
-  const uintptr_t later = (uintptr_t)key + (uintptr_t)(AHEAD * step) + begin;
-  for (uint64_t byte = 0; byte < bytes; byte += 64)
-    _mm_prefetch((const char *)(later + byte), _MM_HINT_T1);
 }
 
 /* Whole groups, one after another. */

@@ -61,7 +61,6 @@ SPECIALISED void score_groups(uint32_t n_rows, const sp_fast_shape *shape, const
   for (uint32_t g = 0; g < s->n_groups; g++) {
     const key_group keys = next;
     if (g + 1 < s->n_groups) next = group_of_keys(shape, s->keys, g + 1);
-    if (s->first && r == 0) fetch_values(s->keys, g, shape->d_value);
     score_rows(n_rows, d, spread, keys, next, k, s, r, g);
   }
 }
@@ -110,18 +109,14 @@ static void weigh_groups(const sp_fast_shape *shape, strip *s, uint32_t g, weigh
   for (; r < s->n_rows; r++) weigh_together(1, shape, s, r, g, w);
 }
 
-/* Where the next keys are fetched meanwhile, it is after each group. */
 static void weigh(const sp_fast_shape *shape, strip *s) {
-  const uint32_t at_once = s->keys->run->fetch ? 1 : GROUPS;
   for (uint32_t g = 0; g < s->n_groups;) {
     weighing w = {.first = NULL, .n_groups = 0};
-    if (s->first) fetch_next_keys(s->keys, g, shape->d_head);
     if (s->alike) w.n_groups = whole_groups(s->keys, g, true, &w.first, &w.step);
     if (w.n_groups == 0) {
       w.n_groups = 1;
       group_rows(s->keys, g, true, w.row);
     }
-    if (w.n_groups > at_once) w.n_groups = at_once;
     weigh_groups(shape, s, g, &w);
     g += w.n_groups;
   }

@@ -19,6 +19,7 @@
 #define SINKPROOF_FAST_AVX512BF16_DOT_H
 
 #include "fast/avx512/fold.h"
+#include "fast/avx512/group.h"
 #include "fast/avx512bf16/pairs.h"
 #include "fast/impl.h"
 
@@ -32,10 +33,13 @@ typedef struct key_group {
 } key_group;
 
 /* Step i of eight, for four keys, from `first` on; after the last one, quarter z of k[e] has pair
- * 4z + e of each of them. */
+ * 4z + e of each of them. A later key comes nearer for each that is read. */
 SPECIALISED void quarter_step(uint32_t i, const char *first, int64_t step, __m512i k[4]) {
   const __m512i k0 = k[0], k1 = k[1], k2 = k[2];
-  if (i < 4) k[i] = _mm512_loadu_si512(first + i * step);
+  if (i < 4) {
+    fetch_later(first + i * step, step, 0, 64);
+    k[i] = _mm512_loadu_si512(first + i * step);
+  }
   if (i == 4) {
     k[0] = _mm512_unpacklo_epi32(k0, k1);
     k[1] = _mm512_unpackhi_epi32(k0, k1);

@@ -15,6 +15,7 @@
 #ifndef SINKPROOF_FAST_AVX512BF16_VALUES_H
 #define SINKPROOF_FAST_AVX512BF16_VALUES_H
 
+#include "fast/avx512/group.h"
 #include "fast/avx512bf16/pairs.h"
 #include "fast/impl.h"
 
@@ -113,8 +114,11 @@ SPECIALISED void weigh_columns(uint32_t n_rows, uint32_t n, columns how, const w
       weigh_some(n_rows, n, how, w, c, end, sum);
     else
 #pragma GCC unroll 2
-      for (uint32_t pair = 0; pair < LANES / 2; pair++, key += 2 * w->step)
+      for (uint32_t pair = 0; pair < LANES / 2; pair++, key += 2 * w->step) {
+        fetch_later(key, w->step, 2 * c, 2 * n * LANES);
+        fetch_later(key + w->step, w->step, 2 * c, 2 * n * LANES);
         weigh_pair(n_rows, n, how, true, 3, weight++, key, key + w->step, c, end, sum);
+      }
 #pragma GCC unroll 8
     for (uint32_t j = 0; j < n_rows * n; j++) total[j] = _mm512_add_ps(total[j], sum[j]);
   }
