@@ -86,9 +86,11 @@ static const struct {
     {SP_ASK_CACHE_WINDOW, SP_CACHE_AFTER,
      "cache size 0; lists, and a second query of a token, when such a cache has evicted already"},
     {SP_ASK_BLOCKS, SP_BLOCKS_DENSE,
-     "blocks of several tokens, but for a prompt that fits: they are appended one by one"},
+     "blocks of several tokens, but for a prompt that fits and those after which more comes before "
+     "anybody asks: they are appended one by one"},
     {SP_ASK_BLOCKS, SP_BLOCKS_RECENT,
-     "blocks of several tokens, but for a prompt that fits: they are appended one by one"},
+     "blocks of several tokens, but for a prompt that fits and those after which more comes before "
+     "anybody asks: they are appended one by one"},
     {SP_ASK_FIXED_SINK, SP_FIXED_ZERO, "sink logits: the kernel has its own"},
     {SP_ASK_SINK, SP_SINK_SCALED, "sink logits: scaled ones are no binary32 numbers"},
     {SP_ASK_SINK, SP_SINK_BASE2, "sink logits: in base 2 they are no binary32 numbers"},

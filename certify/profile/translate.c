@@ -223,15 +223,16 @@ static const char *ask_in_appends(sp_translation *t) {
   return w.n_asking == 0 ? "it asks for lists only" : NULL;
 }
 
-/* A first block, a prompt, is the same in all answers where nothing has to leave for it; and where
- * nobody asks before the next token makes room. */
+/* A first block, a prompt, is the same in all answers where nothing has to leave for it; and so is any
+ * block where nobody asks before the next token makes room. */
 static bool is_whole(const sp_translation *t, size_t s) {
   const sp_case *c = &t->meaning;
   const sp_cache_step *step = &c->script[s];
-  if (s > 0 || c->n_sequences > 1) return false;
-  if (c->window > SIZE_MAX - c->n_sink_tokens || step->n_tokens <= c->n_sink_tokens + c->window)
-    return true;
-  bool unasked = !step->with_queries && c->n_steps > 1 && step[1].kind == SP_STEP_APPEND;
+  if (c->n_sequences > 1) return false;
+  bool fits =
+      c->window > SIZE_MAX - c->n_sink_tokens || step->n_tokens <= c->n_sink_tokens + c->window;
+  if (s == 0 && fits) return true;
+  bool unasked = !step->with_queries && s + 1 < c->n_steps && step[1].kind == SP_STEP_APPEND;
   return unasked && has(t, SP_ASK_EVICT, SP_EVICT_ASKED);
 }
 
