@@ -160,11 +160,11 @@ check class-height-in-c proofs-header certify/judge/class_constants.h 's/DEEP_BA
 check tile-in-c proofs-header fast/tile_constants.h 's/256u/512u/'
 check epsilon-in-c proofs-header fast/exp_constants.h 's/9000000/9100000/'
 check admitted-in-a-corner proofs-holes proofs/math/Rope.v '$s/Qed\./Admitted./'
-check ring-slot-in-c proofs-wp fast/ring.h 's/return ring->n_sink_tokens + (token - ring->n_sink_tokens) % ring->size;/return ring->n_sink_tokens + token % ring->size;/'
-check pinned-slot-in-c proofs-wp fast/ring.h 's/if (token < ring->n_sink_tokens) return token;/if (token < ring->n_sink_tokens) return 0;/'
-check row-of-another-slot proofs-wp fast/slots.h 's/return head \* n_slots + slot;/return head * n_slots + slot + 1;/'
-check one-byte-too-many proofs-wp fast/slots.h 's/i < bytes; i++/i <= bytes; i++/'
-check pinned-token-dropped proofs-wp ref/evict.h 's/sp_ref_drop(cache->token, cache->n_sink_tokens, cache->n_retained);/sp_ref_drop(cache->token, 0, cache->n_retained);/'
+check ring-slot-in-c proofs-wp-ring fast/ring.h 's/return ring->n_sink_tokens + (token - ring->n_sink_tokens) % ring->size;/return ring->n_sink_tokens + token % ring->size;/'
+check pinned-slot-in-c proofs-wp-ring fast/ring.h 's/if (token < ring->n_sink_tokens) return token;/if (token < ring->n_sink_tokens) return 0;/'
+check row-of-another-slot proofs-wp-slots fast/slots.h 's/return head \* n_slots + slot;/return head * n_slots + slot + 1;/'
+check one-byte-too-many proofs-wp-slots fast/slots.h 's/i < bytes; i++/i <= bytes; i++/'
+check pinned-token-dropped proofs-wp-evict ref/evict.h 's/sp_ref_drop(cache->token, cache->n_sink_tokens, cache->n_retained);/sp_ref_drop(cache->token, 0, cache->n_retained);/'
 
 top sixth-rounding-of-a-cap proofs-bound certify/judge/bound_logit.c 's/(7 + m->wide)/(6 + m->wide)/'
 
