@@ -49,7 +49,10 @@ static size_t find_other(const unsigned char *base, size_t from, size_t to, uint
   const unsigned char *bytes = (const unsigned char *)&word;
   for (; from < to && from % 8 != 0; from++)
     if (base[from] != bytes[from % 8]) return from;
-  for (; from + 8 <= to && memcmp(base + from, &word, 8) == 0; from += 8) continue;
+  size_t whole = (to - from) / 8 * 8; /* bytes; such as repeat equal those that are 8 further on */
+  if (whole > 0 && memcmp(base + from, &word, 8) == 0 &&
+      memcmp(base + from, base + from + 8, whole - 8) == 0)
+    from += whole;
   for (; from < to; from++)
     if (base[from] != bytes[from % 8]) return from;
   return SP_NO_CHANGE;

@@ -10,7 +10,7 @@
 
 /* The weights of row r's keys from group g on, an even one: where the logits of g / 2 were. */
 static inline uint32_t *weights_at(strip *s, uint32_t r, uint32_t g) {
-  return (uint32_t *)(void *)(s->x[r][0] + g * LANES / 2);
+  return (uint32_t *)(void *)s->x[r] + g * LANES / 2;
 }
 
 /* The largest and the least of some logits, in each lane; one that is not a number changes neither. */
