@@ -41,14 +41,15 @@ def seeds_of(target):
             if os.path.isdir(path)]
 
 
-def command(programs, target, seconds, *more):
+def command(programs, target, seconds, *more, start=None):
     dictionary = "parsers.dict" if target == "parsers" else "fuzz.dict"
     grown = os.path.join(programs, "corpus", target)
     os.makedirs(grown, exist_ok=True)
     return [os.path.join(programs, "fuzz_" + target), f"-max_total_time={seconds}",
             "-dict=" + os.path.join(HERE, dictionary), "-max_len=4096", "-timeout=60",
             "-rss_limit_mb=4096", "-print_final_stats=1",
-            f"-artifact_prefix={programs}/finding-{target}-", *more, grown, *seeds_of(target)]
+            f"-artifact_prefix={programs}/finding-{target}-", *more, grown,
+            *(start or seeds_of(target))]
 
 
 def last(pattern, text, otherwise="-"):
@@ -84,11 +85,11 @@ def run(programs, seconds):
     return failed
 
 
-def one(programs, target, seconds, *more, environment=None):
+def one(programs, target, seconds, *more, start=None, environment=None):
     """One target alone: its text, and the processor seconds that it took. A finding ends it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command(programs, target, seconds, *more), capture_output=True, text=True,
-                          errors="replace", check=False,
+    done = subprocess.run(command(programs, target, seconds, *more, start=start),
+                          capture_output=True, text=True, errors="replace", check=False,
                           env=dict(os.environ, SINKPROOF_FINDINGS=programs, **(environment or {})))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -218,9 +219,7 @@ def feedback(programs, runs):
              "| start from | | median | least | most |", "|---|---|--:|--:|--:|"]
     with (tempfile.TemporaryDirectory() as bare,
           concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool):
-        with open(os.path.join(bare, "header"), "wb") as file:
-            file.write(header(0))
-        for name, start in (("one bare header", bare),
+        for name, start in (("one bare header", bare_header(bare, 0)),
                             ("the committed corpus", os.path.join(CORPUS, "softmax"))):
             found = {mode: list(pool.map(lambda seed: reached(programs, seed, mode, runs, start),
                                          range(1, 11))) for mode, _ in modes}
@@ -250,18 +249,34 @@ def processor():
         return dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)", file.read(), re.M))
 
 
+def bare_header(directory, op):
+    """A directory of its own, in which there is header(op)."""
+    path = os.path.join(directory, CASES[op])
+    os.makedirs(path)
+    with open(os.path.join(path, "header"), "wb") as file:
+        file.write(header(op))
+    return path
+
+
+def speed_of(programs, target, small=None):
+    shutil.rmtree(os.path.join(programs, "corpus", target), ignore_errors=True)
+    text, used = one(programs, target, 30, "-seed=1", start=small and [small])
+    n = int(last(UNITS, text, "0"))
+    found = " (ended by a finding)" if "deadly signal" in text or "ERROR" in text else ""
+    where = "one small case" if small else "the committed corpus"
+    return (f"| `fuzz_{target}`{found} | {where} | {n} | {n / used:.0f} | {last(COV, text)} "
+            f"| {last(COUNTERS, text)} | {last(CORP, text)} |")
+
+
 def speed(programs):
     cpu = processor()
     lines = [f"On {cpu['model name']}, family {cpu['cpu family']}, model {cpu['model']}.", "",
-             "| target | inputs | per processor second | edges | of | inputs kept |",
-             "|---|--:|--:|--:|--:|--:|"]
-    for target in SEEDS:
-        shutil.rmtree(os.path.join(programs, "corpus", target), ignore_errors=True)
-        text, used = one(programs, target, 30, "-seed=1")
-        n = int(last(UNITS, text, "0"))
-        found = " (ended by a finding)" if "deadly signal" in text or "ERROR" in text else ""
-        lines.append(f"| `fuzz_{target}`{found} | {n} | {n / used:.0f} | {last(COV, text)} "
-                     f"| {last(COUNTERS, text)} | {last(CORP, text)} |")
+             "| target | start from | inputs | per processor second | edges | of | inputs kept |",
+             "|---|---|--:|--:|--:|--:|--:|"]
+    with tempfile.TemporaryDirectory() as bare:
+        for op, name in enumerate(CASES[:2]):
+            lines.append(speed_of(programs, name, bare_header(bare, op)))
+    lines += [speed_of(programs, target) for target in SEEDS]
     rewrite("speed", lines)
 
 
@@ -288,13 +303,11 @@ def power(programs):
     rows = []
     corpora = [os.path.join(CORPUS, name) for name in CASES]
     with tempfile.TemporaryDirectory() as scratch:
-        for op, name in enumerate(CASES):
-            with open(os.path.join(scratch, name), "wb") as file:
-                file.write(header(op))
+        bare = [bare_header(scratch, op) for op in range(len(CASES))]
         for start, seed, where in (("the committed corpus", 1, corpora),
-                                   ("three bare headers", 1, [scratch]),
-                                   ("three bare headers", 2, [scratch]),
-                                   ("three bare headers", 3, [scratch])):
+                                   ("three bare headers", 1, bare),
+                                   ("three bare headers", 2, bare),
+                                   ("three bare headers", 3, bare)):
             value, missed = power_of(programs, seed, *where)
             rows.append(f"| {start} | {seed} | {value['corpus_inputs']} | {value['faults']} "
                         f"| {value['found_by_corpus']} | {value['found']} "

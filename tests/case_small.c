@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/case_small.h"
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdlib.h>
 
 static void count_up(sp_array *array, double first) {

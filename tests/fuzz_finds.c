@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz_finds.h"
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <string.h>
 
 #include "fuzz/mutate.h"

@@ -3,7 +3,7 @@
 #ifndef SINKPROOF_TESTS_GEN_MADE_H
 #define SINKPROOF_TESTS_GEN_MADE_H
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <string.h>
 
 #include "tests/case_bits.h"

@@ -4,7 +4,7 @@
 #ifndef SINKPROOF_TESTS_HOST_FIXTURE_H
 #define SINKPROOF_TESTS_HOST_FIXTURE_H
 
-#include <check.h>
+#include "tests/asserts.h"
 
 #include "certify/host/host.h"
 

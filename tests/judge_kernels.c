@@ -4,7 +4,7 @@
  * written a third time. */
 #include "tests/judge_kernels.h"
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 

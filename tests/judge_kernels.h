@@ -5,7 +5,7 @@
 #ifndef SINKPROOF_TESTS_JUDGE_KERNELS_H
 #define SINKPROOF_TESTS_JUDGE_KERNELS_H
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "certify/judge/judge.h"

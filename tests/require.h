@@ -4,7 +4,7 @@
 #ifndef SINKPROOF_TESTS_REQUIRE_H
 #define SINKPROOF_TESTS_REQUIRE_H
 
-#include <check.h>
+#include "tests/asserts.h"
 
 #define REQUIRE(condition)                                                                         \
   do {                                                                                             \

@@ -2,7 +2,7 @@
 /* One attention row by the textbook, in doubles and with libm. */
 #include "tests/row_double.h"
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 /* The test runner: one suite per tests/test_NAME.c, as listed by the generated suites.h; all of them,
  * or those named on the command line. Test case names are clauses of SPEC.md, so CK_RUN_CASE=EV-2
  * runs what witnesses EV-2. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* The four ends of what is accepted, where they differ: an exact value that is only enclosed, and
  * ends that lie on a midpoint of the format but for less than any precision here shows.
  * tests: CT-1, CT-2 */
-#include <check.h>
+#include "tests/asserts.h"
 
 #include "certify/judge/accept.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the adapters do before and after their library: admission, visibility, packing, f16. A
  * mistake here would accuse a kernel of somebody else, so it is tested apart from all of them. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory of calls: every byte that is not an element is watched, data touch their guard zone,
  * and what a view of the call struct reaches is what the case holds. tests: KC-4, KC-5 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* What the benchmark counts and what it puts to the judge: visible keys, the rows that are sampled,
  * and those rows as cases. Whether marks are right is tests/bench.py's matter.
  * tests: CT-3, EV-2, AT-5 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <string.h>
 

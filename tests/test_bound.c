@@ -2,7 +2,7 @@
 /* The a-priori bound: its elementary functions bound from above, it equals an independent
  * evaluation of the formula, it never falls below it, and the floating-point environment survives
  * it. Whether honest kernels stay inside is asked in tests/test_judge.c. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <fenv.h>
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* The case type: what is well formed, and which numbers make a row. Each
  * rule of sp_case_error is seen to reject a case that breaks only that rule.
  * tests: CT-3, KC-7, AT-4, AT-7, EV-2 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

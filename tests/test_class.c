@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accuracy classes: what each text means, and that nothing that is not in the grammar is read as
  * something else. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
  * kind of row it is and which keys are visible, every pair of enclosures must overlap, and both
  * must be narrow: an agreement of wide enclosures would mean nothing. The last test plants faults
  * in one of the two and sees the comparison notice. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <float.h>
 #include <math.h>
 

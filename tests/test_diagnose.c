@@ -2,7 +2,7 @@
 /* Every hypothesis of the diagnosis, on outputs that really have the fault: an honest simulated
  * kernel runs on a case that was changed in the way the sentence says (or its outputs are), and is
  * judged against the unchanged case. The last test sees that no hypothesis lacks such a trial. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is said about a list of visible tokens that is wrong. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdlib.h>
 #include <string.h>
 

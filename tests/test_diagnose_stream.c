@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is said about a cache that is wrong: the outputs of tests/diagnose/machine.h, with each of its
  * mistakes. The last test sees that no hypothesis lacks a trial. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdlib.h>
 #include <string.h>
 

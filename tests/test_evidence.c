@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Evidence about machine code from notes that are right, wrong and malicious. tests: KC-9 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <string.h>
 
 #include "certify/host/evidence.h"

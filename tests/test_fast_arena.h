@@ -6,7 +6,7 @@
 #ifndef SINKPROOF_TEST_FAST_ARENA_H
 #define SINKPROOF_TEST_FAST_ARENA_H
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>

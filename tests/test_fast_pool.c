@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The thread pool: every task once, nobody inside after the return, no thread too many. Rounds
  * follow each other at once and after sleeps, so that threads are met spinning, asleep and late. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <dirent.h>
 #include <fenv.h>
 #include <stdatomic.h>

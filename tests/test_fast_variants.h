@@ -5,7 +5,7 @@
 #ifndef SINKPROOF_TEST_FAST_VARIANTS_H
 #define SINKPROOF_TEST_FAST_VARIANTS_H
 
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 
 #include "fast/impl.h"

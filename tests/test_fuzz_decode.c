@@ -2,7 +2,7 @@
 /* The fuzz room's promises: any bytes are a legal case that asks for nothing that is not offered; a
  * case that was written comes back; input may be cut anywhere; mutators give legal cases too.
  * tests: CT-3 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdlib.h>
 #include <string.h>
 

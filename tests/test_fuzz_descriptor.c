@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fuzz target about descriptors: the reader that is used agrees with the rules on random bytes,
  * and readers that were spoiled do not. tests: KC-1, KC-2 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <string.h>
 
 #include "certify/case/rng.h"

@@ -2,7 +2,7 @@
 /* Where inputs and mutators go: faults that once were out of their reach, since no input could say what
  * shows them. Each is found from a bare header, and the correct kernel is not accused on the way.
  * tests: CT-3 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "certify/museum/base.h"

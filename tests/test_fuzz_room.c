@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A kernel that is wrong is found, one that is right is not; and what only the room sees: memory, the
  * floating-point environment, plans. tests: CT-1 CT-10 KC-5 NU-12 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generators as a whole: pure functions of the request, shaped to the offer, inside the domain.
  * tests: CT-4, KC-2, NU-4 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

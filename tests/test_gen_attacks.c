@@ -3,7 +3,7 @@
  * hundred and fifty faults that no catalogue had, and these got through. Each stays here beside the
  * generator that was written because of it, and so does the correct kernel, which must pass.
  * tests: CT-5 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "certify/gen/gen.h"

@@ -2,7 +2,7 @@
 /* Faults that survive because the claimed class accepts what they do are named and do not cost the
  * verdict; faults that no case shows, null kernels, and a class that hides too much still do. The
  * subject is the museum's correct kernel, which is within every class here. tests: CT-5 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

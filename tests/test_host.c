@@ -3,7 +3,7 @@
  * shared library, and must be called by its name; kernels that do nothing wrong, however odd, must
  * not be accused; and after each of them the same host must serve the next case.
  * tests: KC-3, KC-4, KC-5, KC-6, KC-8, KC-9, NU-12 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host puts and what it brings back: streams in order, lists, empty tensors, large cases,
  * parts of a case, illegal calls. tests: EV-4, EV-5, EV-6, KC-5, KC-7, KC-10, NU-12 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <string.h>
 
 #include "certify/host/host_run.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and losing the child: libraries that cannot be loaded, what loading may change, what the
  * child prints and what it knows. tests: KC-1, KC-2, KC-6, KC-8 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
 /* The judge, with faults of the judge's own kind: what has let wrong kernels through elsewhere (a
  * NaN swallowed by a maximum, a tolerance larger than the signal, a log-sum-exp that nobody
  * compared), and honest kernels in every style, which must pass. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <immintrin.h>
 #include <math.h>
 #include <stdio.h>

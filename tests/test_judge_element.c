@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The judge on one element: intervals, what is not a number, what is exact, what was flushed. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "tests/judge_kernels.h"

@@ -3,7 +3,7 @@
  * the correct kernel is accepted, every fault is caught in every operation that its card names with
  * no more options than its card needs, and no honest kernel is accused. All kernels run in the
  * host's child, since some faults write where they should not. tests: CT-5 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

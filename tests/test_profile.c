@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Profiles: the table, what a probe can tell, and what is expected under a profile. Kernels that
  * follow one are in tests/profiles/; tests/commands/ certifies and identifies them. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <string.h>
 

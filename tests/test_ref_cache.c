@@ -7,7 +7,7 @@
  * operation). So it is enough to show that each operation, from the one state that belongs to a
  * pair (length, F) of the clauses, leads to the one state of the pair that the clauses name next: by
  * induction every history then ends in the state of the definition. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The oracle's invariants hold on every family of rows at every precision, and each of them notices
  * a row that was damaged in the way it is there to notice. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "ref/check.h"

@@ -2,7 +2,7 @@
 /* The one question behind every hard rounding: on which side of a rational number is a result? Asked
  * around the results of random rows, where the second oracle knows the answer, and where no
  * enclosure could answer: on ties, and beside them by a class that is e^-1e30 as heavy. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "ref/compare.h"

@@ -3,7 +3,7 @@
  * neighbours, every midpoint and both of its sides. The expected values are computed here by
  * enumeration, not by a second copy of the conversion. binary32 and binary64 are held against the
  * machine. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>

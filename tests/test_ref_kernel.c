@@ -3,7 +3,7 @@
  * wrong: which element of which tensor goes where, what happens between them, what is refused.
  * Tensors are built with padded strides and NaN in every gap, and each row is asked of the oracle
  * directly. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <fenv.h>
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* Correct rounding: against the second oracle at a precision where it is decided, and on the cases
  * made to defeat a loop over precisions: exact midpoints, exact zeros, and values that lie beside a
  * midpoint by e^-1000, e^-1000000 or e^-1e30. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "ref/dyadic.h"

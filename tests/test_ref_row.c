@@ -2,7 +2,7 @@
 /* What a row of the oracle is in every edge that the clauses decide: which kind it is, what is
  * exact, what NaN and infinities do. Values of ordinary rows are the business of test_cross and
  * test_ref_vectors. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "ref/check.h"

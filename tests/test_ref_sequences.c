@@ -3,7 +3,7 @@
  * interleaved over several sequences, at all positions. Every output is asked of the oracle's row
  * with the keys that the clauses name, listed here by the closed form, and at positions that are
  * counted here. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 
 #include "ref/ref.h"

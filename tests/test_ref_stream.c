@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The oracle's streaming cache behind the ABI. It evicts; the attention operation only masks. Both
  * round correctly, so over any stream cut into any blocks they must agree to the last bit. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The golden vectors against both oracles, and against what is known about them without any. One
  * test case per record, under the clause that the record witnesses. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Replay lines and case files: what goes out comes back the same, and what a stranger wrote is
  * either a well-formed case or an error that names the place. tests: CT-4 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

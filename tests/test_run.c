@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the tallies of shards to a verdict, without a run: nothing is lost when they are merged, and
  * of several verdicts that apply the first counts. tests: CT-7, CT-8, CT-10 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdlib.h>
 #include <string.h>
 

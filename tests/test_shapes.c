@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels that serve some shapes only: what they declare is read and travels with each case, every
  * generator keeps to it, and a verdict on what they serve is as good as any. tests: KC-11, CT-5 */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdlib.h>
 #include <string.h>
 

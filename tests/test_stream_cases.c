@@ -2,7 +2,7 @@
 /* Cases of streams that go back, rotate and run side by side, from the generator to the verdict:
  * they are well formed, survive a case file bit for bit, and honest kernels that rotate in four ways
  * are never accused on them, while one that claims more precision than it has is. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is accepted for a case: the exact clauses stay exact under every class, what is outside the
  * domain is not scored, and every generated case can be judged. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <fenv.h>
 #include <immintrin.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the classes with an error model accept, against each other and where their bound is extreme:
  * small weights, flushed inputs, a sink logit far above the keys. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <string.h>
 
 #include "tests/judge_kernels.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What correct rounding accepts: it agrees with the oracle's own, ties and rational values are
  * decided, and what cannot be decided is counted. */
-#include <check.h>
+#include "tests/asserts.h"
 
 #include "tests/judge_kernels.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trials of the diagnosis: heads, batch entries, tails and neighbours of keys and values. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

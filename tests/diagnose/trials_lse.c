@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trials of the diagnosis: log-sum-exps that are the wrong one of two, or in the wrong base. */
-#include <check.h>
+#include "tests/asserts.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
