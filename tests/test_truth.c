@@ -3,6 +3,7 @@
  * domain is not scored, and every generated case can be judged. */
 #include "tests/asserts.h"
 #include <fenv.h>
+#include <float.h>
 #include <immintrin.h>
 #include <math.h>
 #include <stdlib.h>
@@ -143,17 +144,21 @@ END_TEST
 START_TEST(outside_the_domain) {
   static const struct {
     const char *cls;
-    double key, value;
+    double key, value, query; /* this one meets zeros */
     bool outside;
-  } probes[] = {{"w-deep", 0x1p98, 1, false},       {"w-deep", 0x1p101, 1, true},
-                {"w-deep", 1, 0x1p101, true},       {"cr", 0x1p101, 1, true},
-                {"w-deep:u=f16", 0x1p12, 1, false}, {"w-deep:u=f16", 0x1p15, 1, true},
-                {"w-deep:acc=f16", 1, 0x1p15, true}};
+  } probes[] = {{"w-deep", 0x1p98, 1, 0, false},         {"w-deep", 0x1p101, 1, 0, true},
+                {"w-deep", 1, 0x1p101, 0, true},         {"cr", 0x1p101, 1, 0, true},
+                {"w-deep:u=f16", 0x1p12, 1, 0, false},   {"w-deep:u=f16", 0x1p15, 1, 0, true},
+                {"w-deep:acc=f16", 1, 0x1p15, 0, true},  {"w-deep", 1, 1, FLT_MAX, false},
+                {"w-deep:qk=bf16", 1, 1, FLT_MAX, true}, {"w-deep:qk=bf16", 1, 1, 0x1p99, false},
+                {"w-deep:qk=f16", 1, 1, 0x1p17, true}};
   for (size_t i = 0; i < sizeof probes / sizeof probes[0]; i++) {
     sp_case c;
     sp_truth t;
     sim_attention_case(&c, SIM_BELLS, 1, 5, SP_F32, false, 1);
     for (size_t e = 0; e < 8; e++) sim_put(&c.q, e, e == 0);
+    sim_put(&c.q, 7, probes[i].query);
+    for (size_t j = 0; j < 5; j++) sim_put(&c.k, 8 * j + 7, 0);
     sim_put(&c.k, 8, probes[i].key);
     sim_put(&c.v, 9, probes[i].value);
     sim_truth(&t, &c, probes[i].cls);

@@ -105,6 +105,15 @@ static double limit(const sp_class *cls) {
   return f16 ? 0x1p14 : 0x1p100;
 }
 
+/* A q that is rounded on its way into the products has to fit there by itself, whatever it meets: one
+ * that becomes infinite makes a NaN of a key's 0. */
+static double largest_query(const sp_class *cls, const sp_ref_row_input *in) {
+  double largest = 0;
+  if (cls->u_qk == 0 || in->logits != NULL) return 0;
+  for (size_t c = 0; c < in->d_head; c++) largest = fmax(largest, fabs(in->q[c]));
+  return largest;
+}
+
 /* A softcap that overflows in the arithmetic, or is subnormal or 0 there, asks for another function. */
 static bool cap_outside(const sp_class *cls, double softcap) {
   const double u_f32 = 0x1p-24, u_f16 = 0x1p-11;
@@ -118,7 +127,7 @@ static bool cap_outside(const sp_class *cls, double softcap) {
 __attribute__((noinline)) static void inputs_up(sp_bound *bound, const sp_class *cls,
                                                 const sp_turns *turns, sp_bound_types types,
                                                 const sp_ref_row_input *in, const sp_ref_row *row) {
-  double sums = 0; /* the largest towards a logit */
+  double sums = largest_query(cls, in); /* the largest number towards a logit */
   double values = 0;
   for (size_t c = 0; c < in->d_value; c++) bound->value_sum[c] = 0;
   for (size_t j = 0; j < row->n_keys; j++) {
