@@ -19,7 +19,6 @@ typedef struct strip {
   const tile *keys;
   uint32_t n_groups;
   uint32_t n_rows;
-  bool first; /* strip of the tile */
   bool alike; /* every row sees the same keys and only scales: the usual case */
   sp_fast_row *rows;
 } strip;

@@ -166,7 +166,6 @@ void sp_fast_tile_avx512bf16(const sp_fast_shape *shape, const sp_fast_keys *key
   s.keys = &t;
   s.n_groups = t.n_groups;
   for (uint32_t r = 0; r < n_rows; r += ROWS) {
-    s.first = r == 0;
     s.rows = rows + r;
     s.n_rows = (uint32_t)(n_rows - r < ROWS ? n_rows - r : ROWS);
     s.alike = rows_alike(s.rows, s.n_rows);
