@@ -217,6 +217,44 @@ START_TEST(windows_are_put_in_the_systems_terms) {
 }
 END_TEST
 
+/* How many tokens each append of the stream has as it is put. */
+static size_t put_blocks(const char *text, const sp_case *c, size_t tokens[32]) {
+  sp_profile profile;
+  sp_translation t;
+  const char *left_out;
+  char why[200];
+  ck_assert(sp_profile_parse(text, &profile, why, sizeof why));
+  ck_assert(sp_translate(&t, &profile, c, &left_out));
+  size_t n = t.put.n_steps;
+  ck_assert_uint_le(n, 32);
+  for (size_t s = 0; s < n; s++) tokens[s] = t.put.script[s].n_tokens;
+  sp_translation_clear(&t);
+  return n;
+}
+
+/* Where queries of a block would see more than those of its tokens one by one, they come one by one; and so
+ * do all where it matters how many leave at once. tests: CT-11 */
+START_TEST(blocks_stay_whole_until_somebody_asks) {
+  static sp_cache_step steps[] = {{SP_STEP_APPEND, 9, false, 0},
+                                  {SP_STEP_APPEND, 5, false, 0},
+                                  {SP_STEP_APPEND, 4, true, 0},
+                                  {SP_STEP_APPEND, 3, false, 0},
+                                  {SP_STEP_VISIBLE, 0, false, 0}};
+  sp_case c;
+  size_t tokens[32];
+  sp_case_init(&c, SP_OP_CACHE);
+  c.n_q = c.n_kv = 21;
+  c.n_sink_tokens = 1;
+  c.window = 4;
+  c.script = steps;
+  c.n_steps = 5;
+  ck_assert_uint_eq(put_blocks("core", &c, tokens), 5);
+  ck_assert_uint_eq(put_blocks("streaming-llm-before", &c, tokens), 2 + 4 + 3 + 1);
+  ck_assert(tokens[0] == 9 && tokens[1] == 5 && tokens[2] == 1 && tokens[6] == 1);
+  ck_assert_uint_eq(put_blocks("llama-shift", &c, tokens), 9 + 5 + 4 + 3 + 1);
+}
+END_TEST
+
 static void expect(const char *text, const sp_case *c, sp_accept *lse) {
   static sp_profile profile;
   sp_translation t;
@@ -284,6 +322,7 @@ Suite *suite_profile(void) {
   tcase_add_test(table, core_says_everything_as_spec);
   tcase_add_test(table, every_row_is_sourced_and_can_be_typed);
   tcase_add_test(table, answers_can_be_added);
+  tcase_add_test(table, blocks_stay_whole_until_somebody_asks);
   tcase_add_test(table, base_two_is_as_sharp);
   tcase_add_test(table, a_row_without_keys_has_its_own_logarithm);
   suite_add_tcase(suite, table);
