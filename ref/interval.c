@@ -3,6 +3,9 @@
  * keeps the enclosure: down on the left, up on the right. spec: NU-3 */
 #include "ref/interval.h"
 
+/* An interval no wider than 2^NARROW; its square is then out of sight. */
+enum { NARROW = -40 };
+
 void sp_ref_interval_scale(mpfi_ptr x, double factor) {
   if (factor < 0) mpfr_swap(&x->left, &x->right);
   mpfr_mul_d(&x->left, &x->left, factor, MPFR_RNDD);
@@ -28,14 +31,25 @@ void sp_ref_interval_add_exact(mpfi_ptr sum, double a, double b) {
   mpfi_add_fr(sum, sum, product);
 }
 
+/* x := x * e^width upwards, where e^w <= 1 + w + w^2 as long as w <= 1. */
+static void stretch(mpfr_ptr x, mpfr_ptr width) {
+  MPFR_DECL_INIT(factor, 64);
+  mpfr_sqr(factor, width, MPFR_RNDU);
+  mpfr_add(factor, factor, width, MPFR_RNDU);
+  mpfr_fma(x, x, factor, x, MPFR_RNDU);
+}
+
 void sp_ref_interval_exp(mpfi_ptr x) {
-  if (!mpfr_equal_p(&x->left, &x->right)) {
+  MPFR_DECL_INIT(width, 64);
+  mpfr_sub(width, &x->right, &x->left, MPFR_RNDU);
+  if (!mpfr_number_p(width) || mpfr_cmp_ui_2exp(width, 1, NARROW) > 0) {
     mpfi_exp(x, x);
     return;
   }
   const bool inexact = mpfr_exp(&x->left, &x->left, MPFR_RNDD) != 0;
   mpfr_set(&x->right, &x->left, MPFR_RNDU);
   if (inexact) mpfr_nextabove(&x->right);
+  if (!mpfr_zero_p(width)) stretch(&x->right, width);
 }
 
 void sp_ref_interval_max(mpfi_ptr largest, mpfi_srcptr x) {

@@ -16,7 +16,7 @@ void sp_ref_interval_add_product(mpfi_ptr sum, mpfi_srcptr weight, double value)
 /* sum := sum + a * b, for finite a and b; only the sum rounds. */
 void sp_ref_interval_add_exact(mpfi_ptr sum, double a, double b);
 
-/* x := exp(x). A point costs one exponential, not two. */
+/* x := exp(x). A point or a narrow interval costs one exponential, not two. */
 void sp_ref_interval_exp(mpfi_ptr x);
 
 /* largest := max(largest, x), for real numbers anywhere in the two. */
