@@ -128,6 +128,7 @@ coq cap-too-cheap bound/LogitCap bound/LogitCap bound/LogitCap.v 's/cap_cost : R
 coq bias-sum-not-rounded bound/LogitBias bound/LogitBias bound/LogitBias.v 's/first_sum (x b l a : R) : R := a + eta + u \* (x + b + l + a)/first_sum (x b l a : R) : R := a + eta/'
 coq stored-too-cheap bound/LogitRow bound/LogitRow bound/LogitRow.v 's/exp ((11 + wide) \* u) \*$/exp ((8 + wide) * u) */'
 coq logit-formula-not-the-error bound/LogitFormula bound/LogitFormula bound/LogitFormula.v 's/plus (integer o 11) wide/plus (integer o 10) wide/'
+coq conversion-too-cheap bound/Empty bound/Empty bound/Empty.v 's/a + lse_rounding u 3 eta a a 0 size size/a + lse_rounding u 1 eta a a 0 size size/'
 coq sequence-forgotten cache/Sequences cache/Sequences cache/Sequences.v 's/if Nat.eqb i (fst c) then one/if true then one/'
 coq neighbours-exchanged float/Faithful float/Faithful float/Faithful.v 's/fexp Zfloor x/fexp Zceil x/'
 coq another-class-judged bound/Formula bound/Formula bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'
@@ -166,6 +167,7 @@ check row-of-another-slot proofs-wp-slots fast/slots.h 's/return head \* n_slots
 check one-byte-too-many proofs-wp-slots fast/slots.h 's/i < bytes; i++/i <= bytes; i++/'
 check pinned-token-dropped proofs-wp-evict ref/evict.h 's/sp_ref_drop(cache->token, cache->n_sink_tokens, cache->n_retained);/sp_ref_drop(cache->token, 0, cache->n_retained);/'
 
+top empty-row-in-base-2 proofs-bound certify/judge/bound.c 's/return lse_error_up(cls, &k, a, size, 0, size, a);/return lse_error_up(cls, \&k, a, size, 0, 0, a);/'
 top sixth-rounding-of-a-cap proofs-bound certify/judge/bound_logit.c 's/(7 + m->wide)/(6 + m->wide)/'
 
 echo "$count faults seeded"

@@ -240,6 +240,12 @@ static void output_bound(sp_formula *f, const sp_class *cls, const terms *t, sp_
   }
 }
 
+static real sink_error(const sp_class *cls, double s) {
+  real a = 0;
+  if (cls->u > 0x1p-24) a = fabsl((real)s) * prime(cls->u) + eta_of(cls, cls->u);
+  return cls->flush_inputs && subnormal(s, SP_F32) ? a + fabsl((real)s) : a;
+}
+
 void sp_formula_init(sp_formula *f, const sp_class *cls, sp_bound_types types,
                      const sp_ref_row_input *in, const sp_ref_row *row) {
   size_t n = row->n_keys;
@@ -254,9 +260,7 @@ void sp_formula_init(sp_formula *f, const sp_class *cls, sp_bound_types types,
     a[j] = logit_error(cls, types, in, j, middle(row->logit[j]));
     a_keys = fmaxl(a_keys, a[j]);
   }
-  real s = (real)in->sink_logit, a_sink = 0;
-  if (sink && cls->u > 0x1p-24) a_sink = fabsl(s) * t.u + t.eta;
-  if (sink && cls->flush_inputs && subnormal(in->sink_logit, SP_F32)) a_sink += fabsl(s);
+  real s = (real)in->sink_logit, a_sink = sink ? sink_error(cls, in->sink_logit) : 0;
   real m = middle(row->max_logit), a_max = fmaxl(a_keys, a_sink);
   real mean = mean_of(f, cls, &t, in, row, a, 0, a_keys, false);
   f->lse_keys = lse_bound(cls, &t, mean, middle(row->lse_keys), m, fabsl(m), a_keys);
@@ -270,6 +274,12 @@ void sp_formula_init(sp_formula *f, const sp_class *cls, sp_bound_types types,
   f->u_p = t.u_p;
   output_bound(f, cls, &t, types, in, row, lse);
   free(a);
+}
+
+real sp_formula_empty(const sp_class *cls, double sink_logit) {
+  real s = fabsl((real)sink_logit), a = sink_error(cls, sink_logit), u = prime(cls->u);
+  if (cls->c_d <= 1) return a;
+  return a + 3 * u * expl(6 * u) * (2 * s + 6 * a) + 2 * eta_of(cls, cls->u);
 }
 
 void sp_formula_clear(sp_formula *f) {

@@ -18,4 +18,7 @@ void sp_formula_init(sp_formula *formula, const sp_class *cls, sp_bound_types ty
                      const sp_ref_row_input *in, const sp_ref_row *row);
 void sp_formula_clear(sp_formula *formula);
 
+/* The error of lse_total in a row without keys. */
+long double sp_formula_empty(const sp_class *cls, double sink_logit);
+
 #endif

@@ -96,6 +96,11 @@ static void agree(const char *what, double got, long double expected, const char
 static unsigned compare(sp_ref_row *row, sp_bound *bound, const sp_class *cls, sp_bound_types types,
                         const sp_ref_row_input *in, int family, unsigned long long seed) {
   bool finite = sp_ref_row_eval(row, in, 512);
+  if (row->kind == SP_REF_EMPTY && isfinite(in->sink_logit)) {
+    double empty = sp_bound_empty_lse(cls, types, in);
+    agree("empty", empty, sp_formula_empty(cls, in->sink_logit), cls->text, family, seed);
+    return 1;
+  }
   if (!finite || (row->kind != SP_REF_ORDINARY && row->kind != SP_REF_SINK_INF)) return 0;
   sp_bound_inputs(bound, cls, types, in, row);
   if (bound->outside) return 0;

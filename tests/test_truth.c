@@ -22,6 +22,16 @@ static void check_exact(const sp_accept *a, double value) {
 static const char *const any_class[] = {"cr", "faithful", "w-deep", "w-loose:u=f16,flush=both"};
 enum { N_CLASSES = sizeof any_class / sizeof any_class[0] };
 
+/* lse_total of a row without keys: the sink logit, which the last of these classes rounds. */
+static void check_sink(const sp_accept *a, double value, int which) {
+  if (which < N_CLASSES - 1 || isinf(value)) {
+    check_exact(a, value);
+    return;
+  }
+  ck_assert_int_eq(a->kind, SP_ACCEPT_INTERVAL);
+  ck_assert(a->in_lo < value && value < a->in_hi && a->in_hi - a->in_lo < 0x1p-8);
+}
+
 /* tests: SM-1, SM-2, AT-3 */
 START_TEST(absent_keys) {
   sp_case c;
@@ -54,7 +64,7 @@ START_TEST(empty_rows) {
   for (size_t e = 0; e < 12; e++) check_exact(&t.values[e], 0);
   for (size_t r = 0; r < 3; r++) {
     check_exact(&t.lse_keys[r], -INFINITY);
-    check_exact(&t.lse_total[r], sinks[r]);
+    check_sink(&t.lse_total[r], sinks[r], _i);
   }
   sp_truth_clear(&t);
   sp_case_clear(&c);
@@ -74,7 +84,7 @@ START_TEST(empty_attention_row) {
   sim_truth(&t, &c, any_class[_i]);
   for (size_t e = 0; e < 8; e++) check_exact(&t.values[e], 0);
   check_exact(&t.lse_keys[0], -INFINITY);
-  check_exact(&t.lse_total[0], sim_get(&c.sink_logit, 0));
+  check_sink(&t.lse_total[0], sim_get(&c.sink_logit, 0), _i);
   for (size_t e = 8; e < 24; e++) ck_assert_int_eq(t.values[e].kind, SP_ACCEPT_INTERVAL);
   sp_truth_clear(&t);
   sp_case_clear(&c);

@@ -93,6 +93,46 @@ START_TEST(empty_rows_in_base_2) {
 }
 END_TEST
 
+static void empty_row_takes(const char *cls, double sink, double got, sp_verdict expected) {
+  sp_case c;
+  sp_truth t;
+  double b;
+  sim_softmax_case(&c, SIM_BELLS, 1, 4, SP_F32, true, 1);
+  for (size_t e = 0; e < 4; e++) sim_put(&c.logits, e, -INFINITY);
+  sim_put(&c.sink_logit, 0, sink);
+  sim_truth(&t, &c, cls);
+  sp_verdict verdict = sp_judge_element(&t.lse_total[0], got, &b);
+  ck_assert_msg(verdict == expected, "%s: %a for a sink logit of %a", cls, got, sink);
+  for (size_t e = 0; e < 4 && t.n_outside == 0; e++)
+    ck_assert(sp_judge_element(&t.values[e], 0x1p-149, &b) == SP_FAIL);
+  sp_truth_clear(&t);
+  sp_case_clear(&c);
+}
+
+/* … and a kernel whose arithmetic is coarser than its sink logit, or whose machine flushes, answers
+ * with what it has read, as in a row with keys. tests: AT-9, NU-4, NU-7, NU-10 */
+START_TEST(empty_rows_as_the_sink_logit_is_read) {
+  const double tiny = 0x1p-140, pi = 0x1.921fb6p+1, of_bf16 = 0x1.92p+1, of_f16 = 0x1.92p+1;
+  empty_row_takes("w-deep", pi, of_bf16, SP_FAIL);
+  empty_row_takes("w-deep:u=bf16", pi, of_bf16, SP_PASS);
+  empty_row_takes("w-deep:u=bf16", pi, of_bf16 - 0x1p-5, SP_FAIL);
+  empty_row_takes("w-deep:u=f16", pi, of_f16, SP_PASS);
+  empty_row_takes("w-deep:u=f16", pi, of_f16 - 0x1p-8, SP_FAIL);
+  empty_row_takes("w-deep-b2:u=bf16", pi, of_bf16 - 0x1p-5, SP_PASS); /* converted twice */
+  empty_row_takes("w-deep:u=f16", 0x1p-30, 0, SP_PASS);               /* below its subnormals */
+  empty_row_takes("w-deep", 0x1p-30, 0, SP_FAIL);
+  empty_row_takes("w-deep:u=f16", 1e5, INFINITY, SP_PASS); /* outside its domain */
+  empty_row_takes("w-deep:u=bf16", 1e5, INFINITY, SP_FAIL);
+  empty_row_takes("w-deep", tiny, 0, SP_FAIL);
+  empty_row_takes("w-deep:flush=in", tiny, 0, SP_PASS);
+  empty_row_takes("w-deep:flush=out", tiny, 0, SP_PASS);
+  empty_row_takes("w-deep:flush=out", tiny, 0x1p-126, SP_FAIL);
+  empty_row_takes("w-deep:flush=both", 0x1p-126, 0, SP_FAIL);
+  empty_row_takes("cr:flush=out", tiny, 0, SP_PASS);
+  empty_row_takes("cr:flush=out", tiny, -tiny, SP_FAIL);
+}
+END_TEST
+
 /* Under flushed inputs a subnormal v may be read as 0. tests: NU-10 */
 START_TEST(flushed_inputs) {
   sp_case c;
@@ -159,6 +199,7 @@ Suite *suite_truth_classes(void) {
   add(suite, "NU-5", classes_nest, 1);
   add(suite, "NU-10", small_weights, 1);
   add(suite, "AT-9", empty_rows_in_base_2, 1);
+  add(suite, "AT-9", empty_rows_as_the_sink_logit_is_read, 1);
   add(suite, "NU-10", flushed_inputs, 1);
   add(suite, "NU-7", overwhelming_sink, 1);
   add(suite, "NU-7", huge_equal_logits, 1);

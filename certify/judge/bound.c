@@ -44,7 +44,8 @@
  *     E = B + c_log u' e^(6u') (2 (L - m + B + a*) + |L| + B + max(|m|, |s|) + a*) + 2 eta
  *     (the logarithm of l errs by 1 ulp = 2u of itself, the sum by 1 rounding; c_log = 1 in base e
  *     leaves room for a rounded shift, c_log = 3 in base 2 covers the constants and their products)
- *     (a row without keys, in base 2: B = a* = 0 and L = m = s)
+ *     (a row without keys, in base 2: B = a* = a_s and L = m = s; in base e E = a_s: a copy of the
+ *     sink logit as it was read)
  * lse_keys:  as lse_total of the row without its sink logit
  *
  * Why it is right: with weights w = (p, p_s), and up to underflow,
@@ -343,18 +344,23 @@ void sp_bound_eval(sp_bound *bound, const sp_class *cls, sp_bound_types types,
   fesetenv(&environment);
 }
 
-static double empty_lse_up(const sp_class *cls, double size_sink) {
-  const double u = sp_rounding_cost(cls->u);
-  return SP_CLASS_C_LOG_BASE2 * u * sp_up_exp(6 * u) * (2 * size_sink) + 2 * cls->eta;
+/* Not inlined: see certify/judge/upward.h. */
+__attribute__((noinline)) static double empty_lse_up(const sp_class *cls, sp_bound_types types,
+                                                     const sp_ref_row_input *in) {
+  sp_logit_model model;
+  sp_logit_model_init(&model, cls, types, in);
+  double a = sp_sink_error(&model, in->sink_logit), size = fabs(in->sink_logit);
+  if (cls->c_d <= 1) return a;
+  const costs k = {.u = model.u, .eta = cls->eta};
+  return lse_error_up(cls, &k, a, size, 0, size, a);
 }
 
-double sp_bound_empty_lse(const sp_class *cls, double sink_logit) {
+double sp_bound_empty_lse(const sp_class *cls, sp_bound_types types, const sp_ref_row_input *in) {
   fenv_t environment;
-  if (cls->c_d <= 1) return 0;
   fegetenv(&environment);
   fesetenv(FE_DFL_ENV);
   fesetround(FE_UPWARD);
-  double error = empty_lse_up(cls, fabs(sink_logit));
+  double error = empty_lse_up(cls, types, in);
   fesetenv(&environment);
   return error;
 }

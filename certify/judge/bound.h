@@ -64,8 +64,12 @@ void sp_bound_inputs(sp_bound *bound, const sp_class *cls, sp_bound_types types,
 void sp_bound_eval(sp_bound *bound, const sp_class *cls, sp_bound_types types,
                    const sp_ref_row_input *in, const sp_ref_row *row);
 
-/* Absolute error of lse_total in a row without keys, which is its finite sink logit: 0 but in base 2,
- * where that goes to the other base and back. A class of kind MODEL. (AT-9, NU-7) */
-double sp_bound_empty_lse(const sp_class *cls, double sink_logit);
+/* Absolute error of lse_total in a row without keys, which is its finite sink logit: what reading it
+ * costs (nothing in binary32 or binary64 that keeps subnormals), and in base 2 the way to the other
+ * base and back. A class of kind MODEL. (AT-9, NU-7) */
+double sp_bound_empty_lse(const sp_class *cls, sp_bound_types types, const sp_ref_row_input *in);
+
+/* Is this sink logit too large for the arithmetic that the class declares? (NU-4) */
+bool sp_bound_sink_outside(const sp_class *cls, double sink_logit);
 
 #endif

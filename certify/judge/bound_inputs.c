@@ -105,6 +105,11 @@ static double limit(const sp_class *cls) {
   return f16 ? 0x1p14 : 0x1p100;
 }
 
+/* Only a format that cannot hold it makes a sink logit too large: s - m is taken as it is. */
+bool sp_bound_sink_outside(const sp_class *cls, double sink_logit) {
+  return limit(cls) < 0x1p100 && isfinite(sink_logit) && fabs(sink_logit) > limit(cls);
+}
+
 /* A q that is rounded on its way into the products has to fit there by itself, whatever it meets: one
  * that becomes infinite makes a NaN of a key's 0. */
 static double largest_query(const sp_class *cls, const sp_ref_row_input *in) {
@@ -136,10 +141,9 @@ __attribute__((noinline)) static void inputs_up(sp_bound *bound, const sp_class 
     values = fmax(values, sum_values(bound, in, j));
   }
   double most = limit(cls);
-  /* Only a format that cannot hold it makes a sink logit too large: s - m is taken as it is. */
-  bool high = most < 0x1p100 && isfinite(in->sink_logit) && fabs(in->sink_logit) > most;
   bool far = in->rope.dims > 0 && in->rope.reach >= (uint64_t)1 << 53;
-  bound->outside = far || high || cap_outside(cls, in->softcap) ||
+  bound->outside = far || sp_bound_sink_outside(cls, in->sink_logit) ||
+                   cap_outside(cls, in->softcap) ||
                    !(fabs(in->scale) <= most && sums <= most && values <= most);
   (void)frexp(fmax(sums, 1), &bound->exponent);
 }

@@ -17,6 +17,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "d5e5f352e4367f2dc52ad602dd9aae6766a162deb4feee67b95c8713c19a2c46"
+#define SP_PROVED_CLAIMS_SHA256 "b6c7d1750f1bb7f3e4345cf111435da0b5301e61d980df9250248299983b8bb8"
 
 #endif

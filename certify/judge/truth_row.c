@@ -92,21 +92,22 @@ static void accept_settled_lse(const sp_truth_work *w, sp_accept *accept, mpfi_s
   if (w->row.kind == SP_REF_INVALID) sp_accept_nan(accept);
 }
 
-/* A row without keys: lse_total is the sink logit, which kernels in base 2 convert. spec: AT-9, NU-7 */
-static void accept_empty_total(sp_truth_work *w) {
-  mpfi_srcptr lse = w->row.lse_total;
-  accept_settled_lse(w, w->row_lse_total, lse);
-  if (w->row_lse_total == NULL || !model(w) || !mpfr_number_p(&lse->left)) return;
-  double error = sp_bound_empty_lse(w->cls, w->in.sink_logit);
-  if (error > 0) (void)accept_lse(w, w->row_lse_total, lse, error);
-}
-
 /* spec: NU-4 */
 static void accept_everything(sp_truth_work *w) {
   for (size_t i = 0; w->row_values != NULL && i < w->truth->row_len; i++)
     sp_accept_anything(&w->row_values[i]);
   if (w->row_lse_keys != NULL) sp_accept_anything(w->row_lse_keys);
   if (w->row_lse_total != NULL) sp_accept_anything(w->row_lse_total);
+}
+
+/* A row without keys: lse_total is the sink logit as the class reads it, which kernels in base 2
+ * convert and which, like any result, may be flushed. spec: AT-9, NU-7, NU-10 */
+static void accept_empty_total(sp_truth_work *w) {
+  mpfi_srcptr lse = w->row.lse_total;
+  accept_settled_lse(w, w->row_lse_total, lse);
+  if (w->row_lse_total == NULL || !mpfr_number_p(&lse->left)) return;
+  double error = model(w) ? sp_bound_empty_lse(w->cls, w->types, &w->in) : 0;
+  if (error > 0 || w->cls->flush_outputs) (void)accept_lse(w, w->row_lse_total, lse, error);
 }
 
 /* One pass at the precision of the enclosure; returns how many elements are still open. */
@@ -152,15 +153,34 @@ static mpfr_prec_t first_precision(const sp_truth_work *w, int exponent) {
   return prec < w->max_prec ? prec : w->max_prec;
 }
 
+/* Rows that clauses settle, without a bound of their own. */
+static void accept_empty(sp_truth_work *w) {
+  if (sp_bound_sink_outside(w->cls, w->in.sink_logit)) {
+    w->truth->n_outside++;
+    accept_everything(w);
+    return;
+  }
+  accept_settled(w);
+  accept_settled_lse(w, w->row_lse_keys, w->row.lse_keys);
+  accept_empty_total(w);
+}
+
+static void accept_invalid(sp_truth_work *w) {
+  accept_settled(w);
+  accept_settled_lse(w, w->row_lse_keys, w->row.lse_keys);
+  accept_settled_lse(w, w->row_lse_total, w->row.lse_total);
+}
+
 static void accept_row(sp_truth_work *w) {
   mpfr_prec_t prec = first_precision(w, 0);
   bool finite = sp_ref_row_eval(&w->row, &w->in, prec);
   w->truth->n_outside += !finite;
-  if (w->row.kind == SP_REF_INVALID || w->row.kind == SP_REF_EMPTY) {
-    accept_settled(w);
-    accept_settled_lse(w, w->row_lse_keys, w->row.lse_keys);
-    if (w->row.kind == SP_REF_EMPTY) accept_empty_total(w);
-    if (w->row.kind == SP_REF_INVALID) accept_settled_lse(w, w->row_lse_total, w->row.lse_total);
+  if (w->row.kind == SP_REF_INVALID) {
+    accept_invalid(w);
+    return;
+  }
+  if (w->row.kind == SP_REF_EMPTY) {
+    accept_empty(w);
     return;
   }
   sp_bound_inputs(&w->bound, w->cls, w->types, &w->in, &w->row);

@@ -68,6 +68,17 @@ let compare name what judge enclosure =
       complain name (what ^ ": the judge is far above the theorem");
     if at_most (scale 100 tiny) high then note_excess judge high
 
+let flag () = Scanf.scanf " %d" (fun b -> b = 1)
+let count () = Scanf.scanf " %d" z_of
+
+(* The same class on a row that holds a sink logit alone. *)
+let empty_row name c =
+  let base2 = flag () in
+  let wide = count () in
+  let s = number () in
+  let vanishes = flag () in
+  compare name "empty row" (number ()) (enclosed_empty c base2 wide s vanishes)
+
 let row name =
   incr rows;
   let n, sink = Scanf.scanf " %d %d" (fun n s -> (n, s)) in
@@ -85,10 +96,9 @@ let row name =
   compare name "floor" (number ()) r.r_floor;
   compare name "output" (number ()) r.r_output;
   compare name "lse_total" (number ()) r.r_lse;
-  compare name "lse_keys" (number ()) without.r_lse
+  compare name "lse_keys" (number ()) without.r_lse;
+  empty_row name c
 
-let flag () = Scanf.scanf " %d" (fun b -> b = 1)
-let count () = Scanf.scanf " %d" z_of
 let tagged () = let x = number () in let gone = flag () in (x, gone)
 
 let logit_cls () =

@@ -20,6 +20,7 @@
 enum { MOST = 12 };
 
 static const char *const classes[] = {"w-deep",
+                                      "w-deep-b2",
                                       "w-lane16",
                                       "w-seq",
                                       "w-seq:tile=5",
@@ -31,7 +32,6 @@ static const char *const classes[] = {"w-deep",
                                       "w-lane16:p=bf16",
                                       "w-loose",
                                       "w-loose:tile=3",
-                                      "w-deep-b2",
                                       "w-seq-b2:tile=4",
                                       "w-loose-b2:p=f16",
                                       "w-deep:u=f16",
@@ -45,6 +45,7 @@ static const char *const classes[] = {"w-deep",
 typedef struct sample {
   sp_ref_row_input in;
   double q, k[MOST], v[MOST], logit[MOST];
+  double alone; /* the sink logit of a row without keys */
 } sample;
 
 static float single(uint64_t *state, int least, int most) {
@@ -72,6 +73,8 @@ static void draw(sample *s, uint64_t *state) {
     if (sp_random_below(state, 8) == 0) s->v[j] = (double)single(state, -140, -124);
     s->logit[j] = s->in.scale * (s->q * s->k[j]);
   }
+  s->alone = sp_random_below(state, 4) == 0 ? (double)single(state, -149, -124)
+                                            : (double)single(state, -20, 20);
 }
 
 static void print_class(const sp_class *cls, size_t n) {
@@ -123,7 +126,17 @@ static bool usable(const sp_bound *bound, size_t n) {
   return isfinite(bound->error[0]) && isfinite(bound->floor) && bound->lse_total < 4;
 }
 
-static void print_row(const sample *s, const sp_class *cls, const sp_bound *bound, double a_sink) {
+static void print_empty(const sample *s, const sp_class *cls, sp_bound_types types) {
+  sp_ref_row_input in = s->in;
+  in.sink_logit = s->alone;
+  printf(" %d %d", cls->c_d > 1 ? 1 : 0, cls->u > 0x1p-24 ? 1 : 0);
+  print(s->alone);
+  printf(" %d", cls->flush_inputs && s->alone != 0 && fabs(s->alone) < 0x1p-126 ? 1 : 0);
+  print_bound(sp_bound_empty_lse(cls, types, &in));
+}
+
+static void print_row(const sample *s, const sp_class *cls, sp_bound_types types,
+                      const sp_bound *bound, double a_sink) {
   size_t n = s->in.n_kv;
   bool sink = s->in.sink_logit > -INFINITY;
   double m = -INFINITY, a_keys = 0;
@@ -149,6 +162,7 @@ static void print_row(const sample *s, const sp_class *cls, const sp_bound *boun
   print_bound(bound->error[0]);
   print_bound(bound->lse_total);
   print_bound(bound->lse_keys);
+  print_empty(s, cls, types);
   putchar('\n');
 }
 
@@ -184,7 +198,7 @@ int main(int argc, char **argv) {
     if (bound.outside) continue;
     sp_bound_eval(&bound, &cls, types, &s.in, &row);
     if (!usable(&bound, s.in.n_kv)) continue;
-    print_row(&s, &cls, &bound, sink_error(&cls, types, &s.in));
+    print_row(&s, &cls, types, &bound, sink_error(&cls, types, &s.in));
     i++;
   }
   sp_ref_row_clear(&row);
