@@ -4,7 +4,8 @@
  *
  * In binary64 the sink logit need not join the maximum: e^(s - max) overflows only for
  * s - max > 709, where the true outputs are below 2^128 e^-709 and 1 / infinity = 0 rounds them
- * right; and a sink far below the maximum underflows to the nothing that it is. */
+ * right (attention_row_far_sink, softmax_row_far_sink); and a sink far below the maximum underflows to
+ * the nothing that it is. */
 #include "fast/normalise.h"
 
 /* spec: SM-5, AL-4 a NaN sink logit invalidates lse_keys too */

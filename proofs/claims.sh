@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$copy"
 for file in Spec.v */*.v; do
-  names=$(sed -nE 's/^(Theorem|Corollary|Example|Definition) (((SM|AT|AL|EV|NU|T|KC)[0-9]+_[A-Za-z0-9_]+|attention_row_certified|softmax_row_certified)).*/\2/p' "$file")
+  names=$(sed -nE 's/^(Theorem|Corollary|Example|Definition) (((SM|AT|AL|EV|NU|T|KC)[0-9]+_[A-Za-z0-9_]+|(attention|softmax)_row_[a-z_]+)).*/\2/p' "$file")
   [ -n "$names" ] || continue
   module=$(basename "$file" .v)
   {

@@ -129,6 +129,8 @@ coq bias-sum-not-rounded bound/LogitBias bound/LogitBias bound/LogitBias.v 's/fi
 coq stored-too-cheap bound/LogitRow bound/LogitRow bound/LogitRow.v 's/exp ((11 + wide) \* u) \*$/exp ((8 + wide) * u) */'
 coq logit-formula-not-the-error bound/LogitFormula bound/LogitFormula bound/LogitFormula.v 's/plus (integer o 11) wide/plus (integer o 10) wide/'
 coq conversion-too-cheap bound/Empty bound/Empty bound/Empty.v 's/a + lse_rounding u 3 eta a a 0 size size/a + lse_rounding u 1 eta a a 0 size size/'
+coq far-is-not-far-enough bound/Far bound/Far bound/Far.v 's/8 <= eta c \* B/1 <= eta c * B/'
+coq infinite-too-soon float/FarSink float/FarSink float/FarSink.v 's/I_of_infinity : bpow radix2 1023/I_of_infinity : bpow radix2 100/'
 coq sequence-forgotten cache/Sequences cache/Sequences cache/Sequences.v 's/if Nat.eqb i (fst c) then one/if true then one/'
 coq neighbours-exchanged float/Faithful float/Faithful float/Faithful.v 's/fexp Zfloor x/fexp Zceil x/'
 coq another-class-judged bound/Formula bound/Formula bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'

@@ -110,14 +110,14 @@ $(WP_PARTS:%=proofs-wp-%): proofs-wp-%: $(PROOFS)/why3.conf
 # Interval.Tactic (and our instance of it) holds a lemma on which coqchk's conversion does not
 # finish, so those two are admitted there; what does not use them is checked down to the ground.
 CHECKED_FULLY := Spec $(patsubst $(PROOF_DIR)/%.v,%,$(wildcard $(PROOF_DIR)/math/*.v $(PROOF_DIR)/cache/*.v)) \
-                 bound/Near bound/Constants bound/Model bound/Row bound/Output bound/Lse bound/Flush
+                 bound/Near bound/Constants bound/Model bound/Row bound/Output bound/Lse bound/Flush bound/Far
 as_library = Sinkproof.$(subst /,.,$(1))
 proofs-coqchk: proofs ## check the compiled proofs again with Coq's stand-alone checker
 	@cd $(PROOFS) && coqchk -bytecode-compiler yes -Q . Sinkproof -silent \
 	  $(foreach file,$(CHECKED_FULLY),$(call as_library,$(file)))
 	@cd $(PROOFS) && coqchk -bytecode-compiler yes -Q . Sinkproof -silent -admit Interval.Tactic \
 	  -admit Sinkproof.float.IntervalZ Sinkproof.obj.StepCorrect Sinkproof.obj.WideCorrect Sinkproof.bound.Classes \
-	  Sinkproof.float.Certified
+	  Sinkproof.float.Certified Sinkproof.float.FarWeight
 
 # The instruction model against this CPU (tier T).
 proofs-cosim: $(PROOFS)/export/Executable.vo ## compare the instruction model with this CPU

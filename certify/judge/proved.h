@@ -17,6 +17,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "b6c7d1750f1bb7f3e4345cf111435da0b5301e61d980df9250248299983b8bb8"
+#define SP_PROVED_CLAIMS_SHA256 "3422745ea33752087a744446d5bd4dc62d30f8ab80d1a5d8472eed9631b1a1cd"
 
 #endif

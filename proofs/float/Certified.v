@@ -1,7 +1,8 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
-(** The top theorem: a row that the fast path computes lies within the bound that the judge evaluates
-    for the class w-deep, with or without a sink logit, for every order in which its loops may sum and
-    however often the maximum grows. proves: NU-7, AT-8, SM-4, AL-2 *)
+(** A row that the fast path computes lies within the bound that the judge evaluates for the class
+    w-deep, with or without a sink logit, for every order in which its loops may sum and however often the
+    maximum grows, as long as its sum has a reciprocal in binary64; float/FarSink.v has the others.
+    proves: NU-7, AT-8, SM-4, AL-2 *)
 From Coq Require Import Reals Lra Lia ZArith List Bool Permutation.
 From Flocq Require Import Core Relative.
 From Sinkproof Require Import Spec Sums Near Constants Model Row Output Classes Formula ExpRound Exp Fast Dot Drift Merge.
@@ -161,9 +162,9 @@ Proof.
   - rewrite <- plus_INR; exact Hg.
 Qed.
 
-(** [attention_row_certified]: the binary32 number that is written is within what the judge evaluates
+(** The binary32 number that is written is within what the judge evaluates
     (NU7_formula_is_the_bound) for the class w-deep of the exact output. *)
-Theorem attention_row_certified :
+Theorem attention_row_in_range :
   Rabs (normalised n l - out_of s keys)
   <= output_error C kd (H_of c) (norm_of c) (INR N) 0 (judged depth a_max) (judged depth a_max) kn.
 Proof.

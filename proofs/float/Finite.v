@@ -3,25 +3,9 @@
     proves: NU-7 *)
 From Coq Require Import Reals Lra Lia ZArith List.
 From Flocq Require Import Core.
-From Sinkproof Require Import Spec Sums Near Model Classes ExpRound Exp Fast.
+From Sinkproof Require Import Spec Sums Near Model Far Classes ExpRound Exp Fast.
 Import ListNotations.
 Open Scope R_scope.
-
-(** What is summed against a maximum that all its terms respect is at most the sum of the values'
-    sizes, but for rounding. *)
-Theorem NU7_no_overflow c m ks i g anchored v : sane c -> computed c m ks i g true anchored v ->
-  Rabs v <= (exp (eps c + u_p c + i) + lost c i) * sum (map (fun k => Rabs (value_of k)) ks) + g * exp i.
-Proof.
-  intros Hc C; destruct (NU7_backward c Hc _ _ _ _ _ _ _ C) as (ts & K & E & _).
-  replace v with (total ks ts + (v - total ks ts)) by ring.
-  apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat; auto.
-  clear -K; induction K as [|k [t w] ks ts (_ & B & D & O) F IH].
-  - unfold total, sum; simpl; rewrite Rabs_R0; lra.
-  - rewrite total_cons; cbn [map fst snd] in *; rewrite sum_cons.
-    apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rmult_plus_distr_l; apply Rplus_le_compat; auto.
-    rewrite Rabs_mult, (Rabs_pos_eq w) by auto; apply Rmult_le_compat_r; [apply Rabs_pos|].
-    specialize (O eq_refl); apply Rabs_between in D; lra.
-Qed.
 
 (** In the fast path: with values whose sizes sum to at most 2^124 and sums no taller than 2^20, no
     partial result reaches the largest binary32. *)

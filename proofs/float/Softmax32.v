@@ -55,7 +55,9 @@ Qed.
 
 (** ** The weight *)
 
+(** In vectors the reciprocal is rounded to binary32 first; the scalar path keeps it in binary64. *)
 Definition weight32 (e l : R) : R := rnd (e * rnd (rnd64 (/ l))).
+Definition weight64 (e l : R) : R := normalised e l.
 
 (** Rounding to binary32 errs relatively or by half the least subnormal, not both. *)
 Lemma either32 z : exists t e, Rabs t <= uu /\ Rabs e <= / 2 * least /\ rnd z = z * exp t + e /\ (t = 0 \/ e = 0).
@@ -68,8 +70,10 @@ Proof.
     pose proof least_pos; repeat split; auto; try lra; rewrite E; ring.
 Qed.
 
-Theorem NU7_weight_normalisation e l : 0 <= e <= 1 -> 0 < l <= bpow radix2 1000 ->
-  exists gamma f, Rabs gamma <= 3 * uu /\ Rabs f <= least /\ weight32 e l = e / l * exp gamma + f.
+Definition normalised_weight (e l y : R) : Prop :=
+  exists gamma f, Rabs gamma <= 3 * uu /\ Rabs f <= least /\ y = e / l * exp gamma + f.
+
+Theorem NU7_weight_normalisation e l : 0 <= e <= 1 -> 0 < l <= bpow radix2 1000 -> normalised_weight e l (weight32 e l).
 Proof.
   intros He Hl; destruct (reciprocal l Hl) as (t1 & H1 & E1); unfold weight32; rewrite E1.
   destruct (last32 (/ l * exp t1)) as (t2 & e2 & H2 & G2 & ->).
@@ -87,10 +91,24 @@ Proof.
   - rewrite !exp_plus; unfold Rdiv; ring.
 Qed.
 
-(** [softmax_row_certified]: the weight that the fast path writes for the key [k] of a row lies in the
-    interval that the judge evaluates for the class w-deep. The hypotheses are those of
-    attention_row_certified, about the denominator alone. *)
-Theorem softmax_row_certified (s : option R) (keys : list (R * R)) m top a_max depth kd hd jd gd N od sd l k x' t :
+Theorem NU7_weight_normalisation64 e l : 0 < l <= bpow radix2 1000 -> normalised_weight e l (weight64 e l).
+Proof.
+  intros Hl; destruct (reciprocal l Hl) as (t1 & H1 & E1); unfold weight64, normalised; rewrite E1.
+  destruct (last64 (e * (/ l * exp t1))) as (t2 & e2 & H2 & G2 & ->).
+  destruct (last32 (e * (/ l * exp t1) * exp t2 + e2)) as (t3 & e3 & H3 & G3 & ->).
+  exists (t1 + t2 + t3), (e2 * exp t3 + e3); pose proof least_pos; repeat split.
+  - apply Rle_trans with (1 := Rabs_triang _ _); pose proof (Rabs_triang t1 t2); lra.
+  - apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rabs_mult, (Rabs_pos_eq (exp t3)) by (left; apply exp_pos).
+    assert (X : exp t3 <= 3/2) by (apply exp_quarter; apply Rabs_le_inv in H3; lra).
+    assert (Rabs e2 * exp t3 <= / 4 * least * (3/2)); [|lra].
+    apply Rmult_le_compat; auto using Rabs_pos; left; apply exp_pos.
+  - rewrite !exp_plus; unfold Rdiv; ring.
+Qed.
+
+(** The weight that the fast path writes for the key [k] of a row lies in the interval that the judge
+    evaluates for the class w-deep. The hypotheses are those of attention_row_in_range, about the
+    denominator alone; float/FarSink.v has the rows whose sum has no reciprocal in binary64. *)
+Theorem softmax_row_in_range (s : option R) (keys : list (R * R)) m top a_max depth kd hd jd gd N od sd l k x' t y :
   fast m kd hd jd gd od true sd l ->
   Permutation (map logit_of kd) (sink_list s ++ map fst keys) ->
   (forall k, In k kd -> value_of k = 1) -> (length kd <= N)%nat ->
@@ -99,13 +117,13 @@ Theorem softmax_row_certified (s : option R) (keys : list (R * R)) m top a_max d
   let c := class_f32 w_deep N in let C := costs_of c in
   kappa C (H_of c) (norm_of c) (INR N) 0 < 1 -> l <= bpow radix2 1000 ->
   shifted m x' t -> seen k = x' -> Rabs (x' - logit_of k) <= slack k -> F32 (value_of k) ->
-  let y := weight32 (E t) l in
+  y = weight32 (E t) l \/ y = weight64 (E t) l ->
   let p := weight s (map fst keys) (logit_of k) in
   let width := theta C kd (H_of c) (norm_of c) (INR N) 0 (judged depth a_max) (judged depth a_max k) + u_p C in
   let fl := floor C (H_of c) (norm_of c) (INR N) 0 in
   p * exp (- width) - fl <= y <= p * exp width + fl.
 Proof.
-  intros Fd Pd One Len Fit Max Dep c C Kp Hl Sh Hk Hs Fv y p width fl.
+  intros Fd Pd One Len Fit Max Dep c C Kp Hl Sh Hk Hs Fv Hy p width fl.
   assert (Costs : C = fast_costs) by apply class_f32_costs.
   assert (Sane : sane fast_costs) by apply f32_costs_sane; pose proof least_pos as LP.
   assert (Eo : eta fast_costs <= eta_s fast_costs) by (cbn; lra).
@@ -119,8 +137,11 @@ Proof.
     by exact (judged_covers m top a_max depth kd [k] hd jd gd _ _ _ od true false sd true l _ Fd One_key Max Dep').
   destruct (key_exponential m k x' t Sh Hk Hs) as (r & f & Hr & Hf & Ee & Hn & _ & _).
   destruct Sh as (Ft & Ht & _).
-  destruct (NU7_weight_normalisation _ l (conj Hn (NU7_exp_at_most_1 t Ft Ht)) (conj Lp Hl)) as (gamma & e & Hg' & He & Ey).
-  unfold y, width, fl; rewrite Ey, Ee.
+  assert (Wn : normalised_weight (E t) l y).
+  { destruct Hy as [-> | ->]; [apply NU7_weight_normalisation | apply NU7_weight_normalisation64]; auto.
+    exact (conj Hn (NU7_exp_at_most_1 t Ft Ht)). }
+  destruct Wn as (gamma & e & Hg' & He & Ey).
+  unfold width, fl; rewrite Ey, Ee.
   unfold c in *; rewrite class_f32_H, class_f32_norm in *; fold c in Costs; fold C; rewrite Costs in *.
   assert (U0 : u_p fast_costs = 0) by reflexivity.
   assert (W := NU7_class_weight w_deep fast_costs (/ 16777216) (3 * uu) s keys m kd i g N 0 od l
