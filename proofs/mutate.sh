@@ -89,7 +89,7 @@ top() { # name, make target, file, sed
   cp -a "$(dirname "$built")" "$work/tree/build"
   cd "$work/tree" || exit 2
   seed "$3" "$4"
-  if make BUILD=build BOUND_ROWS=5 BOUND_LOGITS=100 "$2" > log 2>&1; then noticed=
+  if make BUILD=build BOUND_ROWS=5 BOUND_LOGITS=100 BOUND_TURNS=30 "$2" > log 2>&1; then noticed=
   elif grep -q 'the judge is below the theorem' log; then noticed=$2
   else noticed="$2, for another reason"; fi
   cd "$here" || exit 2
@@ -131,6 +131,8 @@ coq logit-formula-not-the-error bound/LogitFormula bound/LogitFormula bound/Logi
 coq conversion-too-cheap bound/Empty bound/Empty bound/Empty.v 's/a + lse_rounding u 3 eta a a 0 size size/a + lse_rounding u 1 eta a a 0 size size/'
 coq far-is-not-far-enough bound/Far bound/Far bound/Far.v 's/8 <= eta c \* B/1 <= eta c * B/'
 coq infinite-too-soon float/FarSink float/FarSink float/FarSink.v 's/I_of_infinity : bpow radix2 1023/I_of_infinity : bpow radix2 100/'
+coq third-rotation-forgotten bound/LogitTurn bound/LogitTurn bound/LogitTurn.v 's/turn_growth u u_t u_rk 3 2/turn_growth u u_t u_rk 2 2/'
+coq angle-too-exact bound/Turn bound/Turn bound/Turn.v 's/(exp ((8 + 4 \* x) \* u_a) - 1)/(exp ((7 + 4 * x) * u_a) - 1)/'
 coq sequence-forgotten cache/Sequences cache/Sequences cache/Sequences.v 's/if Nat.eqb i (fst c) then one/if true then one/'
 coq neighbours-exchanged float/Faithful float/Faithful float/Faithful.v 's/fexp Zfloor x/fexp Zceil x/'
 coq another-class-judged bound/Formula bound/Formula bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'
@@ -170,6 +172,7 @@ check one-byte-too-many proofs-wp-slots fast/slots.h 's/i < bytes; i++/i <= byte
 check pinned-token-dropped proofs-wp-evict ref/evict.h 's/sp_ref_drop(cache->token, cache->n_sink_tokens, cache->n_retained);/sp_ref_drop(cache->token, 0, cache->n_retained);/'
 
 top empty-row-in-base-2 proofs-bound certify/judge/bound.c 's/return lse_error_up(cls, &k, a, size, 0, size, a);/return lse_error_up(cls, \&k, a, size, 0, 0, a);/'
+top second-rotation-in-c proofs-bound certify/judge/bound_turn.c 's/return 3 \* sp_up_log1p(2 \* rho)/return 2 * sp_up_log1p(2 * rho)/'
 top sixth-rounding-of-a-cap proofs-bound certify/judge/bound_logit.c 's/(7 + m->wide)/(6 + m->wide)/'
 
 echo "$count faults seeded"

@@ -140,6 +140,7 @@ proofs-exhaustive: $(LIB_FAST) ## the exponential on all 2^32 arguments against 
 # comparison are not). A judge that is too small by 2^-40 must be noticed.
 BOUND_ROWS ?= 100
 BOUND_LOGITS ?= 500
+BOUND_TURNS ?= 60
 define compare_bound # program that prints, how many, what the comparison is told
 	@$(PROOFS)/$(1) $(2) $(COSIM_SEED) > $(PROOFS)/$(1).txt
 	@$(PROOFS)/bound_compare $(2) $(3) < $(PROOFS)/$(1).txt
@@ -150,11 +151,12 @@ endef
 proofs-bound: $(PROOFS)/export/Bound.vo $(LIB_CERTIFY) $(LIB_REF) ## compare the judge's bound with an enclosure extracted from Coq
 	@cp $(PROOF_DIR)/bound/compare.ml $(PROOFS)/ && cd $(PROOFS) && rm -f sp_bound.mli && \
 	  ocamlfind ocamlopt -w -a -inline 200 -unsafe sp_bound.ml compare.ml -o bound_compare
-	@for rows in bound_rows logit_rows; do \
+	@for rows in bound_rows logit_rows turn_rows; do \
 	  $(CC) -O1 -std=c11 -D_GNU_SOURCE -frounding-math -I. -Iinclude -o $(PROOFS)/$$rows \
 	    tests/proofs/$$rows.c tests/random_row.c $(LIB_CERTIFY) $(LIB_REF) $(MPFR_LIBS) || exit 1; done
 	$(call compare_bound,bound_rows,$(BOUND_ROWS),)
 	$(call compare_bound,logit_rows,$(BOUND_LOGITS),logits)
+	$(call compare_bound,turn_rows,$(BOUND_TURNS),rotated)
 
 # The eviction state machine against the caches of our two kernels and the fast path's ring (tier T).
 proofs-replay: $(PROOFS)/export/Executable.vo $(KERNEL_REF) $(KERNEL_FAST) ## replay streams on the extracted cache

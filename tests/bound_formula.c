@@ -122,7 +122,7 @@ static real logit_error(const sp_class *cls, sp_bound_types types, const sp_ref_
     size *= scale;
     flushed *= scale;
   }
-  if (cls->flush_inputs) a += subnormal(in->scale, SP_F32) ? size : flushed;
+  if (cls->flush_inputs) a += subnormal(in->scale, SP_F32) && size > flushed ? size : flushed;
   if (in->softcap > 0 && !isinf(in->softcap)) {
     real c = (real)in->softcap, cost = (7 + r_32) * u;
     a += (fminl(c, size) + a) * expm1l(cost) + (2 * c + 1) * eta * expl(cost);

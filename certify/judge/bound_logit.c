@@ -26,8 +26,9 @@
  *   a  = s+ P (e^g - 1) + r_32 eta P + e^g (s+ r_q eta + eta),   g = (1 + r_32 + r_q) u'
  *   a  = P (e^(r_q u') - 1) + r_q eta if scale is 1
  * Inputs flushed:
- *   a += |scale| sum of |q_c k_c| over the c where one of the two is subnormal, or all of S if
- *        scale is subnormal; further down |key_bias| and |alibi| if bias or slope are
+ *   a += |scale| sum of |q_c k_c| over the c where one of the two is subnormal (of 2 n_q n_k over the
+ *        pairs where one of the four is), or S where scale is subnormal and that is more; further down
+ *        |key_bias| and |alibi| if bias or slope are
  * Softcap c:
  *   a += (min(c, S) + a) (e^((7 + r_32) u') - 1) + (2c + 1) eta e^((7 + r_32) u')
  *   (t/c costs 2 roundings, a reciprocal and a product; tanh 2 ulp = 4u'; the product 1; tanh is
@@ -48,8 +49,8 @@
  *
  * a_s, of the sink logit: r_32 (u' |s| + eta), and |s| if it is subnormal and inputs are flushed.
  *
- * Each of these lines but that of rotated keys is a theorem, `NU7_logit_...` (proofs/bound/Logit*.v,
- * composed in LogitRow.v), and `make proofs-bound` compares this file with them.
+ * Each of these lines is a theorem, `NU7_logit_...` (proofs/bound/Logit*.v, composed in LogitRow.v and
+ * LogitRotated.v), and `make proofs-bound` compares this file with them.
  * spec: NU-7, NU-10 */
 #include "certify/judge/bound_logit.h"
 
@@ -155,7 +156,8 @@ static double bias_error(const sp_logit_model *m, const sp_ref_row_input *in,
 double sp_logit_error(const sp_logit_model *m, const sp_ref_row_input *in,
                       const sp_bound_key *key) {
   double a = in->logits != NULL ? given_error(m, in, key) : product_error(m, in, key);
-  if (m->flush_inputs) a += subnormal32(in->scale) ? key->product : key->flushed;
+  if (m->flush_inputs)
+    a += subnormal32(in->scale) ? fmax(key->product, key->flushed) : key->flushed;
   if (in->softcap > 0 && in->softcap <= DBL_MAX) a = cap_error(m, in->softcap, key->product, a);
   a = bias_error(m, in, key, a);
   if (m->u_logit == 0) return a;

@@ -10,6 +10,7 @@
 #define SP_PROVED_OUTPUT  "NU7_output_in_interval"
 #define SP_PROVED_LSE     "NU7_lse"
 #define SP_PROVED_LOGIT   "NU7_logit_steps"
+#define SP_PROVED_ROTATED "NU7_logit_rotated"
 #define SP_PROVED_ROW     "attention_row_certified"
 #define SP_PROVED_SOFTMAX "softmax_row_certified"
 #define SP_PROVED_ROW_LSE "NU7_fast_lse"

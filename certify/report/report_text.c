@@ -70,7 +70,7 @@ static void print_head(FILE *stream, const sp_report *report) {
     fprintf(stream,
             "\nbound   SPEC NU-7, proved as " SP_PROVED_WEIGHT ", " SP_PROVED_OUTPUT
             ", " SP_PROVED_LSE ", logits as " SP_PROVED_LOGIT "%s (claims %.16s…)",
-            report->n_rotated > 0 ? " but for rotations" : "", SP_PROVED_CLAIMS_SHA256);
+            report->n_rotated > 0 ? " and " SP_PROVED_ROTATED : "", SP_PROVED_CLAIMS_SHA256);
   print_profile(stream, report->config.profile);
   fputs("\npaths   ", stream);
   bool any = false;

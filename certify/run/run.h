@@ -134,7 +134,7 @@ typedef struct sp_report {
   size_t n_declined;       /* faults that show only in cases that the kernel declined (CT-5) */
   size_t n_left_out;       /* faults that show only in what the profile leaves out */
   uint64_t n_sink_visible; /* scored cases that are evidence about the sink logit (CT-6) */
-  uint64_t n_rotated;      /* scored cases with rotated keys: no theorem (NU-7) */
+  uint64_t n_rotated;      /* scored cases with rotated keys: a theorem of their own (NU-7) */
   bool mistrusted, path_ran;
   sp_exit exit;
   const char *verdict; /* "CONFORMS", "DOES NOT CONFORM", "MISTRUSTED", … */

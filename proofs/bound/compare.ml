@@ -1,7 +1,7 @@
 (* SPDX-License-Identifier: Apache-2.0 *)
-(* Reads the rows of tests/proofs/bound_rows.c, or with a second argument the logits of
-   tests/proofs/logit_rows.c, and compares each number of the judge with the
-   enclosure that was extracted from Coq (bound/Enclose.v): it must be at least its upper end, and
+(* Reads the rows of tests/proofs/bound_rows.c, with a second argument the logits of tests/proofs/logit_rows.c,
+   or where that is `rotated` those of tests/proofs/turn_rows.c, and compares each number of the judge
+   with the enclosure that was extracted from Coq (bound/Enclose.v): it must be at least its upper end, and
    at most that and a share of 2^-17 (the judge's elementary functions are good to 2^-20). Prints the
    largest excess seen. *)
 open Sp_bound
@@ -140,9 +140,38 @@ let logit name =
   let x = score () in
   compare name "logit" (number ()) (enclosed_logit c e x)
 
+let turn_cls () =
+  let tc_ut = number () in
+  let tc_ua = number () in
+  let tc_urk = number () in
+  let tc_etark = number () in
+  let tc_reach = number () in
+  let tc_base = number () in
+  let tc_dims = count () in
+  { tc_ut; tc_ua; tc_urk; tc_etark; tc_reach; tc_base; tc_dims }
+
+let part () =
+  let i = Scanf.scanf " %d" (fun i -> i) in
+  let q = number () in
+  let piece =
+    if i < 0 then Plain (q, number ())
+    else let qb = number () in let ka = number () in let kb = number () in Plane (z_of i, q, qb, ka, kb) in
+  let gone = flag () in
+  (piece, gone)
+
+let rotated name =
+  incr rows;
+  let c = logit_cls () in
+  let t = turn_cls () in
+  let scale = number () in
+  let gone = flag () in
+  let parts = Scanf.scanf " %d" (fun n -> List.init n (fun _ -> part ())) in
+  compare name "rotated" (number ()) (enclosed_rotated c t scale gone parts)
+
 let () =
   let wanted = int_of_string Sys.argv.(1) in
-  let block = if Array.length Sys.argv > 2 then logit else row in
+  let block = match Array.to_list Sys.argv with
+    | [_; _] -> row | [_; _; "rotated"] -> rotated | _ -> logit in
   (try while true do Scanf.scanf " %s@\n" (fun name -> if name = "" then raise End_of_file; block name) done
    with End_of_file | Scanf.Scan_failure _ -> ());
   Printf.printf "  %d rows, %d numbers, %d outside\n" !rows !numbers !bad;

@@ -33,10 +33,10 @@ class Usage(unittest.TestCase):
         status, out, _ = run("certify", fast, "--level", "smoke", "--clause", "XX-1")
         self.assertEqual(status, 3, out)
 
-    def test_bound_names_no_theorem_for_rotations(self):
+    def test_bound_names_the_theorem_for_rotations(self):
         fast = os.path.join(BUILD, "lib", "kernel_fast.so")
         for op, told in (("attention", "logits as NU7_logit_steps (claims"),
-                         ("cache", "logits as NU7_logit_steps but for rotations (claims")):
+                         ("cache", "logits as NU7_logit_steps and NU7_logit_rotated (claims")):
             _, out, _ = run("certify", fast + ":fast-scalar", "--level", "smoke", "--op", op)
             self.assertIn(told, out)
 

@@ -9,10 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "certify/judge/bound.h"
-#include "ref/ref.h"
-#include "tests/proofs/print.h"
-#include "tests/random_row.h"
+#include "tests/proofs/draw.h"
 
 enum { KEYS = 3, MOST = 5 };
 
@@ -30,25 +27,12 @@ static const char *const classes[] = {"w-deep",
                                       "w-deep:u=f16,flush=in",
                                       "w-deep:u=bf16,qk=f16,flush=both",
                                       "w-deep:logit=f16,flush=out"};
-static const sp_dtype types[] = {SP_F64, SP_F32, SP_F16, SP_BF16};
-static const double units[] = {0x1p-53, 0x1p-24, 0x1p-11, 0x1p-8};
-static const double normals[] = {0x1p-1022, 0x1p-126, 0x1p-14, 0x1p-126};
-static const int digits[] = {52, 23, 10, 7};
-
 typedef struct sample {
   sp_ref_row_input in;
   size_t q_type, kv_type; /* in the tables above */
   double q[MOST], k[KEYS * MOST], v[KEYS], logits[KEYS], key_bias[KEYS];
   int64_t pos_k[KEYS];
 } sample;
-
-/* A number of the type, small, or one in six subnormal there if that is not below `least`. */
-static double draw_number(uint64_t *state, size_t type, int most, double least) {
-  double x = sp_random_unit(state);
-  x = ldexp(nearbyint(ldexp(x, digits[type])), -digits[type]);
-  if (normals[type] >= least && sp_random_below(state, 6) == 0) return x * normals[type];
-  return ldexp(x, most - (int)sp_random_below(state, 8));
-}
 
 static double draw_single(uint64_t *state, int most, double least) {
   return draw_number(state, 1, most, least);
@@ -82,20 +66,6 @@ static void draw(sample *s, uint64_t *state) {
     s->key_bias[j] = sp_random_below(state, 4) == 0 ? 0 : draw_single(state, 3, least);
     s->pos_k[j] = (int64_t)sp_random_below(state, 100);
   }
-}
-
-static int gone(const sp_class *cls, double x, size_t type) {
-  return cls->flush_inputs && x != 0 && fabs(x) < normals[type];
-}
-
-static void print_class(const sp_class *cls, const sample *s) {
-  print(cls->u);
-  print(cls->u_qk);
-  print(cls->u_logit);
-  print(cls->eta);
-  print(sp_class_underflow(cls, cls->u_qk));
-  print(sp_class_underflow(cls, cls->u_logit));
-  printf(" %d %d %d", cls->u > units[1], cls->u > units[s->q_type], cls->u > units[s->kv_type]);
 }
 
 static void print_inputs(const sp_class *cls, const sample *s, size_t j) {
@@ -145,7 +115,7 @@ int main(int argc, char **argv) {
     sp_bound_eval(&bound, &cls, kinds, &s.in, &row);
     for (size_t j = 0; j < KEYS && i < count; j++, i++) {
       printf("%s\n", name);
-      print_class(&cls, &s);
+      print_class(&cls, s.q_type, s.kv_type);
       print_inputs(&cls, &s, j);
       print(bound.key[j].logit_error * fault);
       putchar('\n');
