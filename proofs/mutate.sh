@@ -133,6 +133,7 @@ coq far-is-not-far-enough bound/Far bound/Far bound/Far.v 's/8 <= eta c \* B/1 <
 coq infinite-too-soon float/FarSink float/FarSink float/FarSink.v 's/I_of_infinity : bpow radix2 1023/I_of_infinity : bpow radix2 100/'
 coq third-rotation-forgotten bound/LogitTurn bound/LogitTurn bound/LogitTurn.v 's/turn_growth u u_t u_rk 3 2/turn_growth u u_t u_rk 2 2/'
 coq angle-too-exact bound/Turn bound/Turn bound/Turn.v 's/(exp ((8 + 4 \* x) \* u_a) - 1)/(exp ((7 + 4 * x) * u_a) - 1)/'
+coq domain-too-wide float/Domain float/Domain float/Domain.v 's/limit := (bpow radix2 100)/limit := (bpow radix2 102)/'
 coq sequence-forgotten cache/Sequences cache/Sequences cache/Sequences.v 's/if Nat.eqb i (fst c) then one/if true then one/'
 coq neighbours-exchanged float/Faithful float/Faithful float/Faithful.v 's/fexp Zfloor x/fexp Zceil x/'
 coq another-class-judged bound/Formula bound/Formula bound/Formula.v 's/cl_norm := (C_NORM, 0%Z)/cl_norm := (C_LOG, 0%Z)/'

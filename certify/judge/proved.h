@@ -18,6 +18,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "3422745ea33752087a744446d5bd4dc62d30f8ab80d1a5d8472eed9631b1a1cd"
+#define SP_PROVED_CLAIMS_SHA256 "50bb28b129330561b714161f1948a99c1080dcda299094c3c30df8c1f0aee422"
 
 #endif

@@ -23,6 +23,7 @@ theorem WEIGHT NU7_weight
 theorem OUTPUT NU7_output_in_interval
 theorem LSE NU7_lse
 theorem LOGIT NU7_logit_steps
+theorem ROTATED NU7_logit_rotated
 theorem ROW attention_row_certified
 theorem SOFTMAX softmax_row_certified
 theorem ROW_LSE NU7_fast_lse
