@@ -49,13 +49,15 @@ Let met_head := head_met u eta (t_ut r) (t_ua r) (t_urk r) (t_etark r) (t_reach 
 Let error_of := turned_error u eta wide (s_uqk s) (s_etaqk s) (s_rq s) (s_rk s) (t_ut r) (t_ua r) (t_urk r) (t_etark r) (t_reach r).
 Let turned_of := turned_in (t_ua r) (t_reach r).
 
-(** The product with its scale, and the same with the product stored before it is scaled. *)
-Definition rotated_first (y : R) : Prop := exists s1 h0 l, scale_used s scale scale_gone s1 /\
-  Forall2 read_piece h h0 /\ met_head h0 l /\
-  product_and_scale u eta (s_uqk s) (s_etaqk s) (s_rq s) (s_rk s) s1 l y.
-Definition rotated_first_stored (y : R) : Prop := exists s1 h0 l n g v v1, scale_used s scale scale_gone s1 /\
-  Forall2 read_piece h h0 /\ met_head h0 l /\ (n <= length l)%nat /\ (g <= 2 * length l)%nat /\
-  summed u eta (pair_product u eta (s_uqk s) (s_etaqk s) (s_rq s) (s_rk s) None) l n g v /\
+(** The product with its scale, and the same with the product stored before it is scaled. What is rounded
+    of q and k on their way in is rounded before the rotations (b_q, b_k) or after them. *)
+Definition split (b_q b_k : R) : Prop := 0 <= b_q <= s_rq s /\ 0 <= b_k <= s_rk s.
+Definition rotated_first (y : R) : Prop := exists s1 h0 l b_q b_k, scale_used s scale scale_gone s1 /\
+  Forall2 read_piece h h0 /\ split b_q b_k /\ met_head b_q b_k h0 l /\
+  product_and_scale u eta (s_uqk s) (s_etaqk s) (s_rq s - b_q) (s_rk s - b_k) s1 l y.
+Definition rotated_first_stored (y : R) : Prop := exists s1 h0 l b_q b_k n g v v1, scale_used s scale scale_gone s1 /\
+  Forall2 read_piece h h0 /\ split b_q b_k /\ met_head b_q b_k h0 l /\ (n <= length l)%nat /\ (g <= 2 * length l)%nat /\
+  summed u eta (pair_product u eta (s_uqk s) (s_etaqk s) (s_rq s - b_q) (s_rk s - b_k) None) l n g v /\
   store (s_ul s) (s_etal s) v v1 /\ rounded (2 * u) eta (s1 * v1) y.
 
 Definition total_gone : R := sum (map gone_in h).
@@ -165,9 +167,9 @@ Qed.
 Lemma rotated_first_off y : rotated_first y -> Rabs (y - scale * total exact_of head) <= rotated_error.
 Proof.
   pose proof Hs as (Hu & Hn & Hw & Hrq & Hrk & Hqk & Heqk & _); pose proof Hr as (Ut & Ua & Urk & Ek & Re & Es & Eq).
-  intros (s1 & h0 & l & (s0 & R0 & R1) & F & M & P).
+  intros (s1 & h0 & l & b_q & b_k & (s0 & R0 & R1) & F & [Bq Bk] & M & P).
   pose proof (NU7_logit_turned u eta wide (s_uqk s) (s_etaqk s) (s_rq s) (s_rk s) (t_ut r) (t_ua r) (t_urk r) (t_etark r) (t_reach r)
-    Hu (conj Hn Es) Hw Hqk (conj Heqk Eq) Hrq Hrk Ut Ua Urk Ek Re s0 s1 h0 l y M R1 P) as Q.
+    b_q b_k Hu (conj Hn Es) Hw Hqk (conj Heqk Eq) Hrq Hrk Ut Ua Urk Ek Re Bq Bk s0 s1 h0 l y M R1 P) as Q.
   apply read_error in R0 as L0; destruct L0 as [_ L0].
   pose proof (error_grows s0 h0 L0 F) as G; unfold error_of in G; pose proof (rotated_read s0 h0 R0 F).
   replace (y - scale * total exact_of head) with ((y - s0 * total exact_of h0) + (s0 * total exact_of h0 - scale * total exact_of head)) by ring.
@@ -216,10 +218,10 @@ Lemma rotated_stored y : rotated_first_stored y -> eta <= rotated_error /\
   exists y0, rotated_first y0 /\ once (s_ul s) (scale_reaches s scale * s_etal s * exp (2 * u) + eta * s_ul s) y0 y.
 Proof.
   destruct Hs as (Hu & Hn & (Hw & _) & Hrq & Hrk & Hqk & Heqk & Hul & Hetal).
-  intros (s1 & h0 & l & n & g & v & v1 & (s0 & R0 & R1) & F & M & Hn' & Hg & Su & St & R); split; [apply eta_below_rotated|].
+  intros (s1 & h0 & l & b_q & b_k & n & g & v & v1 & (s0 & R0 & R1) & F & B & M & Hn' & Hg & Su & St & R); split; [apply eta_below_rotated|].
   destruct (store_before_scale u eta (s_ul s) (s_etal s) (2 * u) s1 v v1 y (Rle_refl _) St R) as (y0 & T0 & (d & f & Hd & Hf & E)).
   exists y0; split.
-  - exists s1, h0, l; split; [exists s0; auto|]; split; auto; split; auto; exists n, g, v; repeat split; auto.
+  - exists s1, h0, l, b_q, b_k; split; [exists s0; auto|]; do 3 (split; auto); exists n, g, v; repeat split; auto.
   - exists d, f; repeat split; auto; apply Rle_trans with (1 := Hf).
     apply Rplus_le_compat_r, Rmult_le_compat_r; [left; apply exp_pos|]; apply Rmult_le_compat_r; auto.
     apply read_error in R0; destruct R0 as [_ R0]; apply (scale_reach_abs eta wide Hn Hw) in R1; destruct R1 as [R1 _].
@@ -250,6 +252,46 @@ Proof.
 Qed.
 End Rotated.
 
+(** ** In the words of Spec.v and math/Rope.v *)
+
+(** q and k as AT-2 has them under EV-11: planes with their exponents e_i, turned by a position, the first
+    halves, the second halves and then what is not rotated (the other pairing is a permutation of it). *)
+Definition turned_vector (p : Z) (v : list (R * plane)) (rest : list R) : list R :=
+  let w := rope p (map (fun e => (exp (- fst e), snd e)) v) in map fst w ++ map snd w ++ rest.
+Definition head_of (p : Z) (ps : list (R * (plane * plane))) (rest : list (R * R)) : list piece :=
+  map (fun e => Pair (fst e) p (fst (snd e)) (snd (snd e))) ps ++ map (fun a => Alone (fst a) (snd a)) rest.
+Definition queries (ps : list (R * (plane * plane))) : list (R * plane) := map (fun e => (fst e, fst (snd e))) ps.
+Definition keys (ps : list (R * (plane * plane))) : list (R * plane) := map (fun e => (fst e, snd (snd e))) ps.
+
+Lemma exact_head p_q p_k ps rest : total exact_of (head_of (p_q - p_k) ps rest)
+  = dot (turned_vector p_q (queries ps) (map fst rest)) (turned_vector p_k (keys ps) (map snd rest)).
+Proof.
+  unfold turned_vector, queries, keys; cbv zeta; rewrite !map_map; cbn [fst snd].
+  set (qs := rope p_q _); set (ks := rope p_k _).
+  assert (L : length qs = length ks) by (unfold qs, ks, rope; now rewrite !map_length).
+  rewrite !dot_app by (now rewrite !map_length); rewrite <- Rplus_assoc; change (_ + dot (map snd qs) _) with (inner qs ks).
+  set (f := fun e : R * (plane * plane) => (exp (- fst e), snd e)); pose proof (T18_relative p_q p_k (map f ps)) as T.
+  rewrite !map_map in T; cbn [fst snd f] in T; unfold qs, ks; rewrite T.
+  unfold total, head_of; rewrite map_app, sum_app, !map_map; f_equal.
+  - clear; induction ps as [|[x [q k]] ps IH]; [unfold inner; cbn; lra|].
+    unfold rope in *; cbn [map fst snd]; rewrite sum_cons, inner_cons, IH; reflexivity.
+  - rewrite dot_map; reflexivity.
+Qed.
+
+(** An attention logit with rotary positions p_q and p_k, which may be other than those of ALiBi.
+    proves: NU-7, AT-2, AT-6, EV-11, EV-12, EV-13 *)
+Theorem NU7_logit_rotated_attention s r scale scale_gone h e ps rest p_q p_k pos_q pos_k p y :
+  proper s -> turning_proper s r -> Forall posed h -> fitting e -> map fst h = head_of (p_q - p_k) ps rest ->
+  x_distance e = IZR (Z.abs (pos_q - pos_k)) ->
+  computed_logit s e (rotated_first s r scale scale_gone h) (rotated_first_stored s r scale scale_gone h) p y ->
+  Rabs (y - attention_logit scale (x_cap e) (x_bias e) (x_slope e) pos_q pos_k
+      (turned_vector p_q (queries ps) (map fst rest)) (turned_vector p_k (keys ps) (map snd rest)))
+    <= rotated_logit_error s r scale scale_gone h e.
+Proof.
+  intros Hs Hr Hh He E Hd H; unfold attention_logit; rewrite <- exact_head, <- E, <- Hd.
+  exact (NU7_logit_rotated s Hs r Hr scale scale_gone h Hh e He p y H).
+Qed.
+
 (** ** Not vacuous: q = k = (1, 0), one position apart at the first frequency, computed exactly. *)
 
 Definition no_rounding : turning := Turning 0 0 0 0 1.
@@ -261,11 +303,13 @@ Proof.
   split; [unfold turning_proper, no_rounding, f32_setting; cbn; lra|].
   split; [constructor; [cbn; lra | constructor]|].
   assert (Ex : forall x, rounded (/ 16777215) (/ 2 ^ 149) x x) by (intro; apply rounded_exactly; lra).
-  exists 1, [Pair 0 1 (1, 0) (1, 0)], [(cos 1, 1); (sin 1, 0)].
+  exists 1, [Pair 0 1 (1, 0) (1, 0)], [(cos 1, 1); (sin 1, 0)], 0, 0.
   split; [exists 1; split; now left|]; split.
   { constructor; [|constructor]; exists (1, 0), (1, 0); repeat split; now left. }
+  split; [unfold split; cbn; lra|].
   split; [exists [[(cos 1, 1); (sin 1, 0)]]; split; [|apply Permutation_refl]; constructor; [|constructor]|].
-  - split; [lra|]; exists 1%nat, 0%nat, 0%nat, 0%Z, (cos 1, sin 1), (1, 0); split; [lia|]; split; [lia|].
+  - split; [lra|]; exists (1, 0), (1, 0), 1%nat, 0%nat, 0%nat, 0%Z, (cos 1, sin 1), (1, 0); split; [lia|]; split; [lia|].
+    split; [split; apply rounded_exactly; cbn; lra|]; split; [split; apply rounded_exactly; cbn; lra|].
     split; [|split; [apply T_start | reflexivity]].
     apply (T_turn _ _ _ _ _ _ _ 0 (1, 0) 0 0 0 1 (1, 0) (cos 1, sin 1)); [apply T_start | cbn; rewrite Rabs_R1; lra|].
     exists 1, (cos 1), (sin 1); split.
@@ -277,6 +321,7 @@ Proof.
       replace (1 * sin 1 + 0 * cos 1) with (sin 1) by ring; apply Ex.
   - assert (Pr : forall a b, pair_product (/ 16777215) (/ 2 ^ 149) 0 0 0 0 None (a, b) (a * b)).
     { intros; exists a, b; split; [exists a; split|split; [|reflexivity]]; apply rounded_exactly; lra. }
+    cbn [s_rq s_rk f32_setting]; rewrite Rminus_0_r.
     exists 2%nat, 2%nat, (cos 1 * 1 + sin 1 * 0); split; [cbn; lia|]; split; [cbn; lia|]; right; split.
     + apply (S_fma _ _ _ (cos 1, 1) (cos 1 * 1) [(sin 1, 0)] 1 1 (sin 1 * 0)); [apply Pr | | apply Ex].
       apply (S_product _ _ _ (sin 1, 0) (sin 1 * 0)); [apply Pr | apply Ex].

@@ -19,8 +19,10 @@ Definition query_in (a : piece) : R := match a with Pair _ _ q _ => sizes_of q |
 Definition key_in (a : piece) : R := match a with Pair _ _ _ k => sizes_of k | Alone _ k => Rabs k end.
 
 Section Turned.
-(** The arithmetic of bound/LogitDot.v, and that of rotations and of keys that are stored rotated. *)
-Variables (u eta wide u_qk eta_qk r_q r_k u_t u_a u_rk eta_rk reach : R).
+(** The arithmetic of bound/LogitDot.v, and that of rotations and of keys that are stored rotated. Of the
+    roundings r_q and r_k of q and k on their way in, b_q and b_k come before the rotations, the others
+    after them. *)
+Variables (u eta wide u_qk eta_qk r_q r_k u_t u_a u_rk eta_rk reach b_q b_k : R).
 Hypothesis u_nonneg : 0 <= u.
 Hypothesis eta_small : 0 <= eta <= / 32.
 Hypothesis wide_small : 0 <= wide <= 1.
@@ -33,36 +35,48 @@ Hypothesis u_a_small : 0 <= u_a <= / 12.
 Hypothesis u_rk_nonneg : 0 <= u_rk.
 Hypothesis eta_rk_small : 0 <= eta_rk <= / 8.
 Hypothesis reach_nonneg : 0 <= reach.
+Hypothesis b_q_small : 0 <= b_q <= r_q.
+Hypothesis b_k_small : 0 <= b_k <= r_k.
 
-(** A key's element that is not rotated is stored with the others, at most twice. *)
-Definition kept (k k' : R) : Prop := exists k1,
-  (k1 = k \/ rounded u_rk eta_rk k k1) /\ (k' = k1 \/ rounded u_rk eta_rk k1 k').
+Definition before (b x x1 : R) : Prop := rounded (b * u) (b * eta) x x1.
 
 (** The elements that meet: no more than three rotations in all, by [p] from the key to the query, and no
     more than two roundings of a key that is stored. *)
 Definition met (a : piece) (l : list (R * R)) : Prop := match a with
-  | Pair x p q k => 0 <= x /\ exists n n' m p' q' k', (n + n' <= 3)%nat /\ (m <= 2)%nat /\
-      turned u eta u_t u_a u_rk eta_rk reach x q n 0 (p' + p) q' /\
-      turned u eta u_t u_a u_rk eta_rk reach x k n' m p' k' /\
+  | Pair x p q k => 0 <= x /\ exists q1 k1 n n' m p' q' k', (n + n' <= 3)%nat /\ (m <= 2)%nat /\
+      (before b_q (fst q) (fst q1) /\ before b_q (snd q) (snd q1)) /\
+      (before b_k (fst k) (fst k1) /\ before b_k (snd k) (snd k1)) /\
+      turned u eta u_t u_a u_rk eta_rk reach x q1 n 0 (p' + p) q' /\
+      turned u eta u_t u_a u_rk eta_rk reach x k1 n' m p' k' /\
       l = [(fst q', fst k'); (snd q', snd k')]
-  | Alone q k => exists k', kept k k' /\ l = [(q, k')] end.
+  | Alone q k => exists q' k1 k', before b_q q q' /\ before b_k k k1 /\ kept u_rk eta_rk k1 k' /\ l = [(q', k')] end.
 
 (** F of the judge; what its underflows and its angles cost. *)
 Definition turns : R := turn_growth u u_t u_rk 3 2.
-Definition lost : R := 27 / 2 * eta + 3 * eta_rk.
+Definition lost : R := 33 / 2 * eta + 3 * eta_rk.
 Definition turn_error (x : R) : R := Rmin (3 * angle_error u_a x reach) 2.
 Definition turned_in (a : piece) : R := match a with Pair x _ q k => len q * len k * turn_error x | Alone _ _ => 0 end.
 Definition lost_in (a : piece) : R := lost * (query_in a + key_in a + INR (elements a)).
 
+(** F and what was rounded before. *)
+Definition early : R := turns * exp ((b_q + b_k) * u).
+
 Record off_by (a : piece) (l : list (R * R)) : Prop := {
   o_length : length l = elements a;
-  o_size : size_of l <= turns * (size_in a + lost_in a);
-  o_dot : Rabs (dot_of l - exact_of a) <= (turns - 1) * size_in a + turns * lost_in a + turned_in a;
+  o_size : size_of l <= early * (size_in a + lost_in a);
+  o_dot : Rabs (dot_of l - exact_of a) <= (early - 1) * size_in a + early * lost_in a + turned_in a;
   o_turn : 0 <= turned_in a;
-  o_q : sum_q l <= 3 / 2 * turns * (query_in a + INR (elements a) * / 2 * lost);
-  o_k : sum_k l <= 3 / 2 * turns * (key_in a + INR (elements a) * / 2 * lost) }.
+  o_q : sum_q l <= 3 / 2 * early * (query_in a + INR (elements a) * / 2 * lost);
+  o_k : sum_k l <= 3 / 2 * early * (key_in a + INR (elements a) * / 2 * lost) }.
 
 Lemma turns_1 : 1 <= turns. Proof. now apply turn_growth_1. Qed.
+Lemma before_1 b : 0 <= b -> 1 <= exp (b * u). Proof. intro; now apply at_least_1, Rmult_le_pos. Qed.
+Lemma before_lost b r : 0 <= b <= r -> r <= 1 -> 0 <= b * eta <= eta.
+Proof. intros; assert (b * eta <= 1 * eta) by (apply Rmult_le_compat_r; lra); split; [apply Rmult_le_pos|]; lra. Qed.
+Lemma early_1 : 1 <= early.
+Proof.
+  unfold early; rewrite <- (Rmult_1_l 1); apply Rmult_le_compat; try lra; [apply turns_1 | apply before_1; lra].
+Qed.
 Lemma lost_small : 0 <= lost <= 1. Proof. unfold lost; lra. Qed.
 
 (** A product of two numbers, each off by a share and a loss. *)
@@ -77,24 +91,33 @@ Qed.
 
 Lemma pair_met x p q k l : met (Pair x p q k) l -> off_by (Pair x p q k) l.
 Proof.
-  intros (Hx & n & n' & m & p' & q' & k' & Hn & Hm & Tq & Tk & ->).
-  apply (NU7_turned u eta u_t u_a u_rk eta_rk reach) in Tq as (t & At & Lq); try lra.
-  apply (NU7_turned u eta u_t u_a u_rk eta_rk reach) in Tk as (t' & At' & Lk); try lra.
-  set (g := turn_growth u u_t u_rk n 0) in *; set (h := turn_growth u u_t u_rk n' m) in *.
-  assert (G1 : 1 <= g) by (now apply turn_growth_1); assert (H1 : 1 <= h) by (now apply turn_growth_1).
-  set (la := turn_lost eta eta_rk n 0) in *; set (lb := turn_lost eta eta_rk n' m) in *.
-  assert (La : 0 <= la) by (apply turn_lost_nonneg; lra); assert (Lb : 0 <= lb) by (apply turn_lost_nonneg; lra).
+  intros (Hx & q1 & k1 & n & n' & m & p' & q' & k' & Hn & Hm & (Q1 & Q2) & (K1 & K2) & Tq & Tk & ->).
+  apply (NU7_turned_converted u eta u_t u_a u_rk eta_rk reach) with (v := q) (w := b_q * u) (e := b_q * eta) in Tq as (t & At & Lq);
+    auto; try lra.
+  apply (NU7_turned_converted u eta u_t u_a u_rk eta_rk reach) with (v := k) (w := b_k * u) (e := b_k * eta) in Tk as (t' & At' & Lk);
+    auto; try lra.
+  assert (Fa : forall n m b, 0 <= b -> 1 <= turn_growth u u_t u_rk n m * exp (b * u)).
+  { intros i j b Hb; rewrite <- (Rmult_1_l 1); apply Rmult_le_compat; try lra; [now apply turn_growth_1 | now apply before_1]. }
+  pose proof (before_lost b_q r_q b_q_small ltac:(lra)) as Eq; pose proof (before_lost b_k r_k b_k_small ltac:(lra)) as Ek.
+  assert (Gh : turn_growth u u_t u_rk n 0 * exp (b_q * u) * (turn_growth u u_t u_rk n' m * exp (b_k * u)) <= early).
+  { unfold early; rewrite Rmult_plus_distr_r, exp_plus.
+    replace (_ * _ * (_ * _)) with (turn_growth u u_t u_rk n 0 * turn_growth u u_t u_rk n' m * (exp (b_q * u) * exp (b_k * u))) by ring.
+    apply Rmult_le_compat_r; [apply Rmult_le_pos; left; apply exp_pos|].
+    unfold turns, turn_growth; simpl (INR 0); rewrite Rmult_0_l, exp_0, Rmult_1_r, <- Rmult_assoc, <- pow_add.
+    apply Rmult_le_compat; [|left; apply exp_pos| |].
+    - apply pow_le; pose proof (growth_1 u u_t u_nonneg u_t_nonneg); lra.
+    - apply Rle_pow; auto; now apply growth_1.
+    - apply exp_mono, Rmult_le_compat_r; auto; apply le_INR in Hm; simpl (INR 2) in *; lra. }
+  set (g := turn_growth u u_t u_rk n 0 * exp (b_q * u)) in *; set (h := turn_growth u u_t u_rk n' m * exp (b_k * u)) in *.
+  assert (G1 : 1 <= g) by (apply Fa; lra); assert (H1 : 1 <= h) by (apply Fa; lra).
+  set (la := turn_lost eta eta_rk n 0 + _) in *; set (lb := turn_lost eta eta_rk n' m + _) in *.
+  assert (La : 0 <= la) by (unfold la; pose proof (turn_lost_nonneg eta eta_rk ltac:(lra) ltac:(lra) n 0); lra).
+  assert (Lb : 0 <= lb) by (unfold lb; pose proof (turn_lost_nonneg eta eta_rk ltac:(lra) ltac:(lra) n' m); lra).
   assert (Lab : la + lb <= lost).
   { unfold la, lb, turn_lost, lost; apply le_INR in Hn, Hm; rewrite plus_INR in Hn; simpl (INR 3) in Hn; simpl (INR 2) in Hm.
     rewrite !mult_INR; simpl (INR 3); simpl (INR 0).
     assert ((INR n + INR n') * eta <= 3 * eta) by (apply Rmult_le_compat_r; lra).
     assert (INR m * eta_rk <= 2 * eta_rk) by (apply Rmult_le_compat_r; lra); lra. }
-  assert (Gh : g * h <= turns).
-  { unfold g, h, turns, turn_growth; simpl (INR 0); rewrite Rmult_0_l, exp_0, Rmult_1_r, <- Rmult_assoc, <- pow_add.
-    apply Rmult_le_compat; [|left; apply exp_pos| |].
-    - apply pow_le; pose proof (growth_1 u u_t u_nonneg u_t_nonneg); lra.
-    - apply Rle_pow; auto; now apply growth_1.
-    - apply exp_mono, Rmult_le_compat_r; auto; apply le_INR in Hm; simpl (INR 2) in *; lra. }
   assert (G2 : g <= g * h) by (rewrite <- (Rmult_1_r g) at 1; apply Rmult_le_compat_l; lra).
   assert (H2 : h <= g * h) by (rewrite <- (Rmult_1_l h) at 1; apply Rmult_le_compat_r; lra).
   pose proof lost_small; pose proof (len_nonneg q); pose proof (len_nonneg k).
@@ -102,7 +125,7 @@ Proof.
   pose proof (sizes_nonneg q); pose proof (sizes_nonneg k).
   assert (Nq : len q' <= g * (len q + la)) by (pose proof (len_near q' (rotate t q)) as N; rewrite len_rotate in N; lra).
   assert (Nk : len k' <= h * (len k + lb)) by (pose proof (len_near k' (rotate t' k)) as N; rewrite len_rotate in N; lra).
-  assert (Two : g * (len q + la) * (h * (len k + lb)) <= turns * (len q * len k + lost_in (Pair x p q k))).
+  assert (Two : g * (len q + la) * (h * (len k + lb)) <= early * (len q * len k + lost_in (Pair x p q k))).
   { apply Rle_trans with (1 := two_factors g h (len q) (len k) la lb lost G1 H1 ltac:(lra) ltac:(lra) La Lb Lab ltac:(lra)).
     assert (0 <= len q * len k) by (now apply Rmult_le_pos).
     assert (0 <= lost * (len q + len k + 1)) by (apply Rmult_le_pos; lra).
@@ -113,7 +136,7 @@ Proof.
   { unfold angle_error; apply Rmult_le_pos; [apply Rmult_le_pos; [lra | left; apply exp_pos]|].
     pose proof (at_least_1 ((8 + 4 * x) * u_a) ltac:(apply Rmult_le_pos; lra)); lra. }
   assert (Some_of : forall s y z, 0 <= z <= lost -> sizes_of s <= 3 / 2 * len s -> len s <= g * h * (y + z) -> 0 <= y ->
-     forall w, y <= w -> sizes_of s <= 3 / 2 * turns * (w + 2 * / 2 * lost)).
+     forall w, y <= w -> sizes_of s <= 3 / 2 * early * (w + 2 * / 2 * lost)).
   { intros s y z Hz S1 S2 Hy w Hw; apply Rle_trans with (1 := S1); rewrite Rmult_assoc; apply Rmult_le_compat_l; [lra|].
     apply Rle_trans with (1 := S2); apply Rmult_le_compat; lra. }
   split; unfold size_of, dot_of, sum_q, sum_k; cbn [map length elements query_in key_in size_in exact_of turned_in fst snd];
@@ -149,48 +172,59 @@ Proof.
     apply (Some_of k' (len k) lb); auto using sizes_below_len; try lra.
     apply Rle_trans with (1 := Nk); apply Rmult_le_compat_r; lra.
 Qed.
-Lemma kept_off k k' : kept k k' -> Rabs (k' - k) <= (turns - 1) * Rabs k + turns * (2 * eta_rk).
-Proof.
-  assert (W : forall a b, b = a \/ rounded u_rk eta_rk a b -> exists t f, Rabs t <= u_rk /\ Rabs f <= eta_rk /\ b = a * exp t + f).
-  { intros a b [-> | R]; [|exact R]; exists 0, 0; rewrite Rabs_R0, exp_0; repeat split; lra. }
-  intros (k1 & A & B); apply W in A as (t & f & T & F & ->); apply W in B as (t' & f' & T' & F' & ->).
-  assert (S : exp (2 * u_rk) <= turns).
-  { unfold turns, turn_growth; simpl (INR 2); rewrite <- (Rmult_1_l (exp (2 * u_rk))) at 1.
-    apply Rmult_le_compat_r; [left; apply exp_pos | apply pow_R1_Rle; now apply growth_1]. }
-  assert (D : Rabs (exp (t + t') - 1) <= turns - 1).
-  { apply Rle_trans with (exp (2 * u_rk) - 1); [|lra]; apply exp_abs; apply Rle_trans with (1 := Rabs_triang _ _); lra. }
-  assert (E : exp t' <= turns).
-  { apply Rle_trans with (2 := S); apply exp_mono; apply Rabs_between in T'; lra. }
-  replace ((k * exp t + f) * exp t' + f' - k) with (k * (exp (t + t') - 1) + (f * exp t' + f')) by (rewrite exp_plus; ring).
-  apply Rle_trans with (1 := Rabs_triang _ _); apply Rplus_le_compat.
-  - rewrite Rabs_mult, Rmult_comm; apply Rmult_le_compat_r; auto using Rabs_pos.
-  - apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rabs_mult, (Rabs_pos_eq (exp t')) by (left; apply exp_pos).
-    assert (Rabs f * exp t' <= eta_rk * turns) by (apply Rmult_le_compat; auto using Rabs_pos; left; apply exp_pos).
-    pose proof turns_1; assert (eta_rk * 1 <= eta_rk * turns) by (apply Rmult_le_compat_l; lra); lra.
-Qed.
 
 Lemma alone_met q k l : met (Alone q k) l -> off_by (Alone q k) l.
 Proof.
-  intros (k' & K & ->); apply kept_off in K; pose proof turns_1 as T1; pose proof lost_small.
-  pose proof (Rabs_pos q) as Q0; pose proof (Rabs_pos k) as K0.
-  assert (K1 : Rabs k' <= turns * (Rabs k + 2 * eta_rk)).
+  intros (q' & k1 & k' & Q & K1 & K & ->); apply kept_off in K; try lra; pose proof lost_small.
+  pose proof (before_lost b_q r_q b_q_small ltac:(lra)) as Eq; pose proof (before_lost b_k r_k b_k_small ltac:(lra)) as Ek.
+  pose proof (Rabs_pos q) as Q0; pose proof (Rabs_pos k) as K0; pose proof (before_1 b_q ltac:(lra)) as X1; pose proof (before_1 b_k ltac:(lra)) as X2.
+  assert (S1 : 1 <= exp (2 * u_rk)) by (apply at_least_1; lra).
+  assert (Z : forall a, Rabs (a - a) <= (1 - 1) * Rabs a + 0) by (intro; rewrite Rminus_eq_0, Rabs_R0; lra).
+  pose proof (rounded_off _ _ _ _ _ _ _ _ (Rle_refl 1) (Rle_refl 0) (Rle_refl _) (Z q) Q) as Dq.
+  pose proof (rounded_off _ _ _ _ _ _ _ _ (Rle_refl 1) (Rle_refl 0) (Rle_refl _) (Z k) K1) as Dk; rewrite Rmult_1_l, Rmult_0_l, Rplus_0_r in Dq, Dk.
+  set (g := exp (b_q * u)) in *; set (x := exp (b_k * u)) in *; set (v := exp (2 * u_rk)) in *; set (h := x * v).
+  set (la := eta); set (lb := eta + 2 * eta_rk).
+  assert (H1 : 1 <= h) by (unfold h; rewrite <- (Rmult_1_l 1); apply Rmult_le_compat; lra).
+  assert (Gh : g * h <= early).
+  { unfold early, h, g, x; rewrite Rmult_plus_distr_r, exp_plus.
+    replace (_ * (_ * v)) with (v * (exp (b_q * u) * exp (b_k * u))) by ring.
+    apply Rmult_le_compat_r; [apply Rmult_le_pos; left; apply exp_pos|].
+    unfold v, turns, turn_growth; simpl (INR 2); rewrite <- (Rmult_1_l (exp (2 * u_rk))) at 1.
+    apply Rmult_le_compat_r; [left; apply exp_pos | apply pow_R1_Rle; now apply growth_1]. }
+  assert (Oq : Rabs (q' - q) <= (g - 1) * Rabs q + g * la).
+  { assert (1 * la <= g * la) by (apply Rmult_le_compat_r; unfold la; lra); unfold la in *; lra. }
+  assert (Ok : Rabs (k' - k) <= (h - 1) * Rabs k + h * lb).
+  { replace (k' - k) with ((k' - k1) + (k1 - k)) by ring; apply Rle_trans with (1 := Rabs_triang _ _).
+    assert (N : Rabs k1 <= Rabs k + Rabs (k1 - k)) by (replace k1 with (k + (k1 - k)) at 1 by ring; apply Rabs_triang).
+    assert ((v - 1) * Rabs k1 <= (v - 1) * (Rabs k + ((x - 1) * Rabs k + b_k * eta))) by (apply Rmult_le_compat_l; lra).
+    assert (v * (b_k * eta) <= v * eta) by (apply Rmult_le_compat_l; lra).
+    assert (v * (eta + 2 * eta_rk) <= h * lb) by (unfold h, lb; apply Rmult_le_compat_r; [lra|]; rewrite <- (Rmult_1_l v) at 1; apply Rmult_le_compat_r; lra).
+    unfold h in *; lra. }
+  assert (Nq : Rabs q' <= g * (Rabs q + la)).
+  { replace q' with (q + (q' - q)) by ring; apply Rle_trans with (1 := Rabs_triang _ _); lra. }
+  assert (Nk : Rabs k' <= h * (Rabs k + lb)).
   { replace k' with (k + (k' - k)) by ring; apply Rle_trans with (1 := Rabs_triang _ _); lra. }
-  assert (L : 2 * eta_rk <= 3 / 4 * lost) by (unfold lost; lra).
-  assert (P : Rabs q * (turns * (2 * eta_rk)) <= turns * lost_in (Alone q k)).
-  { rewrite <- Rmult_assoc, (Rmult_comm (Rabs q)), Rmult_assoc; apply Rmult_le_compat_l; [lra|].
-    unfold lost_in; cbn [query_in key_in elements]; simpl (INR 1); rewrite (Rmult_comm (Rabs q)).
-    apply Rmult_le_compat; lra. }
+  assert (Lab : la + lb <= 3 / 4 * lost) by (unfold la, lb, lost; lra).
+  assert (L0 : 0 <= la /\ 0 <= lb) by (unfold la, lb; lra).
+  assert (Two : g * (Rabs q + la) * (h * (Rabs k + lb)) <= early * (Rabs q * Rabs k + lost_in (Alone q k))).
+  { apply Rle_trans with (1 := two_factors g h (Rabs q) (Rabs k) la lb lost X1 H1 Q0 K0 (proj1 L0) (proj2 L0) ltac:(lra) ltac:(lra)).
+    assert (0 <= Rabs q * Rabs k) by (now apply Rmult_le_pos).
+    assert (0 <= lost * (Rabs q + Rabs k + 1)) by (apply Rmult_le_pos; lra).
+    unfold lost_in; cbn [query_in key_in elements]; simpl (INR 1); apply Rmult_le_compat_r; [lra | exact Gh]. }
+  assert (G2 : g <= early) by (apply Rle_trans with (2 := Gh); rewrite <- (Rmult_1_r g) at 1; apply Rmult_le_compat_l; lra).
+  assert (H2 : h <= early) by (apply Rle_trans with (2 := Gh); rewrite <- (Rmult_1_l h) at 1; apply Rmult_le_compat_r; lra).
+  assert (Some_of : forall y z, 0 <= y -> 0 <= z -> z <= 3 / 4 * lost -> early * (y + z) <= 3 / 2 * early * (y + 1 * / 2 * lost)).
+  { intros y z Hy Hz Hl; pose proof early_1; replace (3 / 2 * early * _) with (early * (3 / 2 * y + 3 / 4 * lost)) by field.
+    apply Rmult_le_compat_l; lra. }
   split; unfold size_of, dot_of, sum_q, sum_k; cbn [map length elements query_in key_in size_in exact_of turned_in fst snd];
     rewrite ?sum_cons, ?sum_nil, ?Rplus_0_r; simpl (INR 1); auto.
-  - rewrite Rabs_mult, Rmult_plus_distr_l.
-    assert (Rabs q * Rabs k' <= Rabs q * (turns * (Rabs k + 2 * eta_rk))) by (now apply Rmult_le_compat_l); lra.
-  - replace (q * k' - q * k) with (q * (k' - k)) by ring; rewrite Rabs_mult.
-    assert (Rabs q * Rabs (k' - k) <= Rabs q * ((turns - 1) * Rabs k + turns * (2 * eta_rk))) by (now apply Rmult_le_compat_l); lra.
+  - rewrite Rabs_mult; apply Rle_trans with (2 := Two); apply Rmult_le_compat; auto using Rabs_pos.
+  - replace (q' * k' - q * k) with ((q' - q) * k' + q * (k' - k)) by ring; apply Rle_trans with (1 := Rabs_triang _ _); rewrite !Rabs_mult.
+    assert (Rabs (q' - q) * Rabs k' <= ((g - 1) * Rabs q + g * la) * (h * (Rabs k + lb))) by (apply Rmult_le_compat; auto using Rabs_pos).
+    assert (Rabs q * Rabs (k' - k) <= Rabs q * ((h - 1) * Rabs k + h * lb)) by (now apply Rmult_le_compat_l); lra.
   - lra.
-  - assert (Rabs q * 1 <= Rabs q * turns) by (apply Rmult_le_compat_l; lra).
-    assert (0 <= turns * lost) by (apply Rmult_le_pos; lra); lra.
-  - assert (0 <= turns * Rabs k) by (apply Rmult_le_pos; lra).
-    assert (turns * (2 * eta_rk) <= turns * (3 / 4 * lost)) by (apply Rmult_le_compat_l; lra); lra.
+  - apply Rle_trans with (1 := Nq); apply Rle_trans with (early * (Rabs q + la)); [apply Rmult_le_compat_r|apply Some_of]; lra.
+  - apply Rle_trans with (1 := Nk); apply Rle_trans with (early * (Rabs k + lb)); [apply Rmult_le_compat_r|apply Some_of]; lra.
 Qed.
 
 (** ** A whole head *)
@@ -205,11 +239,11 @@ Definition dims (h : list piece) : R := total (fun a => INR (elements a)) h.
 Definition head_lost (h : list piece) : R := lost * (total query_in h + total key_in h + dims h).
 
 Lemma head_off h l : head_met h l ->
-  INR (length l) = dims h /\ size_of l <= turns * (total size_in h + head_lost h) /\
-  Rabs (dot_of l - total exact_of h) <= (turns - 1) * total size_in h + turns * head_lost h + total turned_in h /\
+  INR (length l) = dims h /\ size_of l <= early * (total size_in h + head_lost h) /\
+  Rabs (dot_of l - total exact_of h) <= (early - 1) * total size_in h + early * head_lost h + total turned_in h /\
   0 <= total turned_in h /\
-  sum_q l <= 3 / 2 * turns * (total query_in h + dims h * / 2 * lost) /\
-  sum_k l <= 3 / 2 * turns * (total key_in h + dims h * / 2 * lost).
+  sum_q l <= 3 / 2 * early * (total query_in h + dims h * / 2 * lost) /\
+  sum_k l <= 3 / 2 * early * (total key_in h + dims h * / 2 * lost).
 Proof.
   intros (ls & M & Pm).
   assert (S : forall f : R * R -> R, sum (map f l) = sum (map f (concat ls))) by (intro; symmetry; now apply sum_perm, Permutation_map).
@@ -237,18 +271,18 @@ Definition turned_error (scale : R) (h : list piece) : R :=
        + (24 * eta + 8 * eta_rk) * (total key_in h + total query_in h + d)) + eta).
 
 Lemma losses d q k L : 0 <= d -> 0 <= q -> 0 <= k ->
-  L <= turns * (2 * d * eta + (2 * eta + eta_qk) * (3 / 2 * (k + d * / 2 * lost) + d * eta) + eta * (3 / 2 * (q + d * / 2 * lost))) ->
-  L + turns * (lost * (q + k + d)) <= turns * (turned_lost d q k + (24 * eta + 8 * eta_rk) * (k + q + d)).
+  L <= early * (2 * d * eta + (2 * eta + eta_qk) * (3 / 2 * (k + d * / 2 * lost) + d * eta) + eta * (3 / 2 * (q + d * / 2 * lost))) ->
+  L + early * (lost * (q + k + d)) <= early * (turned_lost d q k + (24 * eta + 8 * eta_rk) * (k + q + d)).
 Proof.
-  intros Hd Hq Hk H; pose proof turns_1; apply Rle_trans with (1 := Rplus_le_compat_r _ _ _ H).
+  intros Hd Hq Hk H; pose proof early_1; apply Rle_trans with (1 := Rplus_le_compat_r _ _ _ H).
   rewrite <- Rmult_plus_distr_l; apply Rmult_le_compat_l; [lra|]; unfold turned_lost.
-  set (c := 2 * eta + eta_qk); assert (C : 0 <= c <= 1) by (unfold c; lra); pose proof lost_small as [L0 _].
+  set (c := 2 * eta + eta_qk); assert (C : 0 <= c <= 9 / 16) by (unfold c; lra); pose proof lost_small as [L0 _].
   assert (0 <= d * lost) by (now apply Rmult_le_pos).
-  assert (c * (d * lost) <= 1 * (d * lost)) by (apply Rmult_le_compat_r; lra).
+  assert (c * (d * lost) <= 9 / 16 * (d * lost)) by (apply Rmult_le_compat_r; lra).
   assert (eta * (d * lost) <= / 32 * (d * lost)) by (apply Rmult_le_compat_r; lra).
   assert (0 <= c * k) by (apply Rmult_le_pos; lra); assert (0 <= eta * q) by (apply Rmult_le_pos; lra).
   assert (0 <= c * (d * eta)) by (apply Rmult_le_pos; [lra | apply Rmult_le_pos; lra]).
-  assert (X : forall x, 0 <= x -> lost * x <= (27 / 2 * eta + 3 * eta_rk) * x) by (intros; unfold lost; lra).
+  assert (X : forall x, 0 <= x -> lost * x <= (33 / 2 * eta + 3 * eta_rk) * x) by (intros; unfold lost; lra).
   assert (0 <= eta * d) by (apply Rmult_le_pos; lra); assert (0 <= eta_rk * d) by (apply Rmult_le_pos; lra).
   assert (0 <= eta_rk * q) by (apply Rmult_le_pos; lra); assert (0 <= eta_rk * k) by (apply Rmult_le_pos; lra).
   assert (0 <= eta * k) by (apply Rmult_le_pos; lra).
@@ -261,13 +295,15 @@ Proof. intro H; apply sum_map_nonneg; auto. Qed.
 (** A computed logit of rotated q and k is off by at most what the judge charges.
     proves: NU-7, EV-11, EV-12, EV-13 *)
 Theorem NU7_logit_turned scale s h l y : head_met h l -> scale_read eta wide scale s ->
-  product_and_scale u eta u_qk eta_qk r_q r_k s l y ->
+  product_and_scale u eta u_qk eta_qk (r_q - b_q) (r_k - b_k) s l y ->
   Rabs (y - scale * total exact_of h) <= turned_error scale h.
 Proof.
   intros M Hs Hy; destruct (head_off h l M) as (L & Sz & D & HT & Q & K).
-  pose proof (NU7_logit_scaled u eta wide u_nonneg ltac:(lra) ltac:(lra) u_qk eta_qk r_q r_k u_qk_nonneg ltac:(lra)
-    r_q_small r_k_small scale s l y Hs Hy) as E; unfold product_error in E; cbv zeta in E; rewrite L in E.
-  unfold turned_error; cbv zeta; set (d := dims h) in *; set (g := dot_cost u u_qk r_q r_k d) in *.
+  pose proof (NU7_logit_scaled u eta wide u_nonneg ltac:(lra) ltac:(lra) u_qk eta_qk (r_q - b_q) (r_k - b_k)
+    u_qk_nonneg ltac:(lra) ltac:(lra) ltac:(lra) scale s l y Hs Hy) as E; unfold product_error in E; cbv zeta in E; rewrite L in E.
+  unfold turned_error; cbv zeta; set (d := dims h) in *; set (g := dot_cost u u_qk (r_q - b_q) (r_k - b_k) d) in *.
+  replace (turns * exp (dot_cost u u_qk r_q r_k d)) with (early * exp g).
+  2: { unfold early, g; rewrite Rmult_assoc, <- exp_plus; do 2 f_equal; unfold dot_cost; ring. }
   set (P := total size_in h) in *; set (T := total turned_in h) in *; set (hl := head_lost h) in *.
   set (r := scale_reach eta wide scale) in *; set (big := larger r) in *.
   assert (Hd : 0 <= d) by (apply total_nonneg; intro; apply pos_INR).
@@ -279,33 +315,33 @@ Proof.
   assert (Br : r <= big) by (apply Rle_trans with (2 := larger_abs r); apply Rle_abs).
   assert (G : 0 <= g).
   { unfold g, dot_cost; apply Rplus_le_le_0_compat; auto; apply Rmult_le_pos; lra. }
-  pose proof (at_least_1 g G) as E1; pose proof turns_1 as T1; set (e := exp g) in *.
+  pose proof (at_least_1 g G) as E1; pose proof early_1 as T1; set (e := exp g) in *.
   assert (Hl : 0 <= hl) by (unfold hl, head_lost; fold d; pose proof lost_small; apply Rmult_le_pos; lra).
   set (dl := dot_lost eta eta_qk d (sum_q l) (sum_k l)) in *.
-  assert (Dl : dl + turns * hl <= turns * (turned_lost d (total query_in h) (total key_in h)
+  assert (Dl : dl + early * hl <= early * (turned_lost d (total query_in h) (total key_in h)
       + (24 * eta + 8 * eta_rk) * (total key_in h + total query_in h + d))).
   { unfold hl, head_lost; fold d; apply losses; auto; unfold dl, dot_lost.
     assert (A1 : (2 * eta + eta_qk) * (sum_k l + d * eta)
-      <= (2 * eta + eta_qk) * (turns * (3 / 2 * (total key_in h + d * / 2 * lost) + d * eta))).
+      <= (2 * eta + eta_qk) * (early * (3 / 2 * (total key_in h + d * / 2 * lost) + d * eta))).
     { apply Rmult_le_compat_l; [lra|]; assert (0 <= d * eta) by (apply Rmult_le_pos; lra).
-      assert (d * eta <= turns * (d * eta)) by (rewrite <- (Rmult_1_l (d * eta)) at 1; apply Rmult_le_compat_r; lra); lra. }
-    assert (A2 : eta * sum_q l <= eta * (turns * (3 / 2 * (total query_in h + d * / 2 * lost)))) by (apply Rmult_le_compat_l; lra).
-    assert (A3 : 2 * d * eta <= turns * (2 * d * eta)).
+      assert (d * eta <= early * (d * eta)) by (rewrite <- (Rmult_1_l (d * eta)) at 1; apply Rmult_le_compat_r; lra); lra. }
+    assert (A2 : eta * sum_q l <= eta * (early * (3 / 2 * (total query_in h + d * / 2 * lost)))) by (apply Rmult_le_compat_l; lra).
+    assert (A3 : 2 * d * eta <= early * (2 * d * eta)).
     { assert (0 <= 2 * d * eta) by (apply Rmult_le_pos; lra); rewrite <- (Rmult_1_l (2 * d * eta)) at 1; apply Rmult_le_compat_r; lra. }
     lra. }
   replace (y - scale * total exact_of h) with ((y - scale * dot_of l) + scale * (dot_of l - total exact_of h)) by ring.
   apply Rle_trans with (1 := Rabs_triang _ _); rewrite Rabs_mult.
-  assert (F1 : Rabs scale * Rabs (dot_of l - total exact_of h) <= Rabs scale * ((turns - 1) * P + turns * hl + T)) by (now apply Rmult_le_compat_l).
-  assert (F2 : r * size_of l * (e - 1) <= r * (turns * (P + hl)) * (e - 1)).
+  assert (F1 : Rabs scale * Rabs (dot_of l - total exact_of h) <= Rabs scale * ((early - 1) * P + early * hl + T)) by (now apply Rmult_le_compat_l).
+  assert (F2 : r * size_of l * (e - 1) <= r * (early * (P + hl)) * (e - 1)).
   { apply Rmult_le_compat_r; [lra|]; apply Rmult_le_compat_l; [lra | exact Sz]. }
-  assert (F3 : wide * eta * size_of l <= wide * eta * (turns * (P + hl))) by (now apply Rmult_le_compat_l).
+  assert (F3 : wide * eta * size_of l <= wide * eta * (early * (P + hl))) by (now apply Rmult_le_compat_l).
   assert (F4 : Rabs scale * T <= r * T) by (apply Rmult_le_compat_r; lra).
-  assert (F5 : big * dl + r * (turns * hl) <= big * (turns * (turned_lost d (total query_in h) (total key_in h)
+  assert (F5 : big * dl + r * (early * hl) <= big * (early * (turned_lost d (total query_in h) (total key_in h)
       + (24 * eta + 8 * eta_rk) * (total key_in h + total query_in h + d)))).
-  { apply Rle_trans with (big * (dl + turns * hl)); [|apply Rmult_le_compat_l; lra].
-    assert (r * (turns * hl) <= big * (turns * hl)) by (apply Rmult_le_compat_r; [apply Rmult_le_pos; lra | lra]); lra. }
+  { apply Rle_trans with (big * (dl + early * hl)); [|apply Rmult_le_compat_l; lra].
+    assert (r * (early * hl) <= big * (early * hl)) by (apply Rmult_le_compat_r; [apply Rmult_le_pos; lra | lra]); lra. }
   apply Rmult_le_compat_l with (r := e) in F5; [|lra].
-  assert (F6 : e * eta <= turns * e * eta).
+  assert (F6 : e * eta <= early * e * eta).
   { assert (0 <= e * eta) by (apply Rmult_le_pos; lra); rewrite Rmult_assoc, <- (Rmult_1_l (e * eta)) at 1; apply Rmult_le_compat_r; lra. }
   clearbody big; clearbody r; subst r; lra.
 Qed.

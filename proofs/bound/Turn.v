@@ -153,6 +153,24 @@ Proof.
   unfold turn_lost; apply Rmult_le_pos; [lra|]; apply Rplus_le_le_0_compat; apply Rmult_le_pos; auto using pos_INR.
 Qed.
 
+(** A plane whose elements are rounded each. *)
+Lemma plane_rounded w e v v1 : rounded w e (fst v) (fst v1) -> rounded w e (snd v) (snd v1) ->
+  len (off v1 v) <= (exp w - 1) * len v + 3 / 2 * e.
+Proof.
+  intros A B; destruct (rounded_costs _ _ _ _ A) as (W & _); pose proof (at_least_1 w W); set (r := exp w - 1).
+  assert (P : forall a b, rounded w e a b -> exists c f, Rabs c <= r * Rabs a /\ Rabs f <= e /\ b - a = c + f).
+  { intros a b (s & f & S1 & S2 & ->); exists (a * (exp s - 1)), f; split; [|split; [exact S2 | ring]].
+    unfold r; rewrite Rabs_mult, Rmult_comm; apply Rmult_le_compat_r; auto using Rabs_pos, exp_abs. }
+  apply P in A as (c1 & f1 & C1 & F1 & E1); apply P in B as (c2 & f2 & C2 & F2 & E2).
+  replace (off v1 v) with (off (c1, c2) (- f1, - f2)) by (unfold off; cbn [fst snd]; f_equal; lra).
+  assert (R0 : 0 <= r) by (unfold r; lra); apply Rle_trans with (1 := len_triangle _ (0, 0) _); apply Rplus_le_compat.
+  - apply len_below; [apply Rmult_le_pos; auto using len_nonneg|].
+    replace (r * len v * (r * len v)) with (r * r * (len v * len v)) by ring.
+    rewrite len_square, <- (square_abs (fst v)), <- (square_abs (snd v)).
+    unfold off; cbn [fst snd]; rewrite !Rminus_0_r; apply square_below in C1, C2; lra.
+  - apply len_of_both; unfold off; cbn [fst snd]; rewrite Rminus_0_l, Ropp_involutive; auto.
+Qed.
+
 (** One more step that is off by a share [r] of what it meets, and by [e]. *)
 Lemma step_off v w w' G b r e : 1 <= G -> 0 <= b -> 0 <= r -> 0 <= e ->
   len w <= len v + ((G - 1) * len v + G * b) -> len w' <= r * len w + e * (1 + r) ->
@@ -197,20 +215,48 @@ Proof.
     { unfold turn_growth, r; rewrite S_INR, Rmult_plus_distr_r, Rmult_1_l, exp_plus; ring. }
     assert (F : turn_lost n (S m) = turn_lost n m + 3 / 2 * eta_rk) by (unfold turn_lost; rewrite S_INR; ring).
     rewrite E, F.
-    assert (P : forall a b, rounded u_rk eta_rk a b -> exists c f, Rabs c <= r * Rabs a /\ Rabs f <= eta_rk /\ b - a = c + f).
-    { intros a b (s & f & S1 & S2 & ->); exists (a * (exp s - 1)), f; split; [|split; [exact S2 | ring]].
-      unfold r; rewrite Rabs_mult, Rmult_comm; apply Rmult_le_compat_r; auto using Rabs_pos, exp_abs. }
-    apply P in A as (c1 & f1 & C1 & F1 & E1); apply P in B as (c2 & f2 & C2 & F2 & E2).
-    assert (St : len (off w' w) <= r * len w + 3 / 2 * eta_rk * (1 + r)).
-    { replace (off w' w) with (off (c1, c2) (- f1, - f2)) by (unfold off; cbn [fst snd]; f_equal; lra).
-      apply Rle_trans with (1 := len_triangle _ (0, 0) _); apply Rplus_le_compat.
-      - apply len_below; [apply Rmult_le_pos; auto using len_nonneg|].
-        replace (r * len w * (r * len w)) with (r * r * (len w * len w)) by ring; rewrite len_square, <- (square_abs (fst w)), <- (square_abs (snd w)).
-        unfold off; cbn [fst snd]; rewrite !Rminus_0_r; apply square_below in C1, C2; lra.
-      - assert (L0 : len (off (0, 0) (- f1, - f2)) <= 3 / 2 * eta_rk).
-        { apply len_of_both; unfold off; cbn [fst snd]; rewrite Rminus_0_l, Ropp_involutive; auto. }
-        assert (0 <= 3 / 2 * eta_rk * r) by (apply Rmult_le_pos; lra); lra. }
+    pose proof (plane_rounded _ _ _ _ A B) as O; fold r in O.
+    assert (0 <= 3 / 2 * eta_rk * r) by (apply Rmult_le_pos; lra).
+    assert (St : len (off w' w) <= r * len w + 3 / 2 * eta_rk * (1 + r)) by lra.
     assert (L1 : len w <= len v + ((turn_growth n m - 1) * len v + turn_growth n m * turn_lost n m)) by lra.
     pose proof (step_off v w (off w' w) _ _ r (3 / 2 * eta_rk) (turn_growth_1 n m) (turn_lost_nonneg n m) R0 ltac:(lra) L1 St); lra.
+Qed.
+
+(** The same of elements that were rounded on their way in, before any rotation. *)
+Theorem NU7_turned_converted x w e v v1 n m p v2 : 0 <= x ->
+  rounded w e (fst v) (fst v1) -> rounded w e (snd v) (snd v1) -> turned x v1 n m p v2 -> exists t,
+  Rabs (t - IZR p * exp (- x)) <= INR n * angle_error x reach /\
+  len (off v2 (rotate t v)) <= (turn_growth n m * exp w - 1) * len v + turn_growth n m * exp w * (turn_lost n m + 3 / 2 * e).
+Proof.
+  intros Hx A B T; destruct (NU7_turned x v1 n m p v2 Hx T) as (t & D & L); exists t; split; auto.
+  destruct (rounded_costs _ _ _ _ A) as (W & E); pose proof (at_least_1 w W); pose proof (plane_rounded w e v v1 A B) as C.
+  apply Rle_trans with (1 := len_triangle v2 (rotate t v1) _); rewrite rotate_off, len_rotate.
+  pose proof (turn_growth_1 n m) as G; set (g := turn_growth n m) in *; pose proof (turn_lost_nonneg n m) as Lo.
+  set (b := turn_lost n m) in *; pose proof (len_near v1 v); pose proof (len_nonneg v).
+  assert (g * len (off v1 v) <= g * ((exp w - 1) * len v + 3 / 2 * e)) by (apply Rmult_le_compat_l; lra).
+  assert ((g - 1) * len v1 <= (g - 1) * (len v + len (off v1 v))) by (apply Rmult_le_compat_l; lra).
+  assert (0 <= g * (b + 3 / 2 * e) * (exp w - 1)).
+  { apply Rmult_le_pos; [apply Rmult_le_pos|]; lra. }
+  lra.
+Qed.
+
+(** A key's element that is not rotated is stored with the others, at most twice. *)
+Definition kept (k k' : R) : Prop := exists k1,
+  (k1 = k \/ rounded u_rk eta_rk k k1) /\ (k' = k1 \/ rounded u_rk eta_rk k1 k').
+
+Lemma kept_off k k' : kept k k' -> Rabs (k' - k) <= (exp (2 * u_rk) - 1) * Rabs k + exp (2 * u_rk) * (2 * eta_rk).
+Proof.
+  assert (W : forall a b, b = a \/ rounded u_rk eta_rk a b -> rounded u_rk eta_rk a b).
+  { intros a b [-> | R]; [|exact R]; exists 0, 0; rewrite Rabs_R0, exp_0; repeat split; lra. }
+  intros (k1 & A & B); apply W in A; apply W in B.
+  assert (Z : Rabs (k - k) <= (1 - 1) * Rabs k + 0) by (rewrite Rminus_eq_0, Rabs_R0; lra).
+  pose proof (rounded_off _ _ _ _ _ _ _ _ (Rle_refl 1) (Rle_refl 0) (Rle_refl _) Z A) as A1.
+  assert (E1 := at_least_1 _ u_rk_nonneg); assert (B0 : 0 <= 0 * exp u_rk + eta_rk) by lra.
+  assert (A2 : Rabs (k1 - k) <= (1 * exp u_rk - 1) * Rabs k + (0 * exp u_rk + eta_rk)) by lra.
+  assert (E2 : 1 <= 1 * exp u_rk) by lra; pose proof (rounded_off _ _ _ _ _ _ _ _ E2 B0 (Rle_refl _) A2 B) as Q.
+  replace (2 * u_rk) with (u_rk + u_rk) by ring; rewrite exp_plus.
+  assert (exp u_rk <= exp u_rk * exp u_rk) by (rewrite <- (Rmult_1_r (exp u_rk)) at 1; apply Rmult_le_compat_l; lra).
+  assert (eta_rk * exp u_rk <= eta_rk * (exp u_rk * exp u_rk)) by (apply Rmult_le_compat_l; lra).
+  assert (eta_rk * 1 <= eta_rk * (exp u_rk * exp u_rk)) by (apply Rmult_le_compat_l; lra); lra.
 Qed.
 End Turn.
