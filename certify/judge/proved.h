@@ -18,6 +18,6 @@
 #define SP_PROVED_EXP64   "NU7_machine_code_step"
 #define SP_PROVED_EXP128  "NU7_machine_code_wide_step"
 
-#define SP_PROVED_CLAIMS_SHA256 "50bb28b129330561b714161f1948a99c1080dcda299094c3c30df8c1f0aee422"
+#define SP_PROVED_CLAIMS_SHA256 "60099c33b1b96237de153a3423ec56529e905895ff12b16e3ecc0b0e7d4f9c80"
 
 #endif
