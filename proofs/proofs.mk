@@ -110,7 +110,8 @@ $(WP_PARTS:%=proofs-wp-%): proofs-wp-%: $(PROOFS)/why3.conf
 # Interval.Tactic (and our instance of it) holds a lemma on which coqchk's conversion does not
 # finish, so those two are admitted there; what does not use them is checked down to the ground.
 CHECKED_FULLY := Spec $(patsubst $(PROOF_DIR)/%.v,%,$(wildcard $(PROOF_DIR)/math/*.v $(PROOF_DIR)/cache/*.v)) \
-                 bound/Near bound/Constants bound/Model bound/Row bound/Output bound/Lse bound/Flush bound/Far
+                 bound/Near bound/Constants bound/Model bound/Row bound/Output bound/Lse bound/Flush bound/Far \
+                 bound/LogitInput bound/LogitRotated
 as_library = Sinkproof.$(subst /,.,$(1))
 proofs-coqchk: proofs ## check the compiled proofs again with Coq's stand-alone checker
 	@cd $(PROOFS) && coqchk -bytecode-compiler yes -Q . Sinkproof -silent \
@@ -153,7 +154,7 @@ proofs-bound: $(PROOFS)/export/Bound.vo $(LIB_CERTIFY) $(LIB_REF) ## compare the
 	  ocamlfind ocamlopt -w -a -inline 200 -unsafe sp_bound.ml compare.ml -o bound_compare
 	@for rows in bound_rows logit_rows turn_rows; do \
 	  $(CC) -O1 -std=c11 -D_GNU_SOURCE -frounding-math -I. -Iinclude -o $(PROOFS)/$$rows \
-	    tests/proofs/$$rows.c tests/random_row.c $(LIB_CERTIFY) $(LIB_REF) $(MPFR_LIBS) || exit 1; done
+	    tests/proofs/$$rows.c tests/proofs/logits.c tests/random_row.c $(LIB_CERTIFY) $(LIB_REF) $(MPFR_LIBS) || exit 1; done
 	$(call compare_bound,bound_rows,$(BOUND_ROWS),)
 	$(call compare_bound,logit_rows,$(BOUND_LOGITS),logits)
 	$(call compare_bound,turn_rows,$(BOUND_TURNS),rotated)

@@ -4,7 +4,8 @@
  *
  * An honest kernel rotates q once, and k once or, when it moves a stored key, twice, by positions of
  * at most P in all (P the query's number; its index in the stream where positions are ranks). It may
- * as well rotate q by the difference only, or twice for two groups of keys; that is less.
+ * as well rotate q by the difference only, or twice for two groups of keys; that is less. What follows
+ * is proofs/bound/Turn.v, and LogitTurn.v for the product (`NU7_logit_turned`).
  *
  * The angle of pair i: with e_i = (2i/r) ln base, the power base^(-2i/r) is off by a factor of at most
  * e^(+-(4 e_i + 3) u_a') (quotient, logarithm and product, each charged to the exponent; exponential

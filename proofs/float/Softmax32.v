@@ -107,7 +107,7 @@ Qed.
 
 (** The weight that the fast path writes for the key [k] of a row lies in the interval that the judge
     evaluates for the class w-deep. The hypotheses are those of attention_row_in_range, about the
-    denominator alone; float/FarSink.v has the rows whose sum has no reciprocal in binary64. *)
+    denominator alone; float/FarWeight.v has the rows whose sum has no reciprocal in binary64. *)
 Theorem softmax_row_in_range (s : option R) (keys : list (R * R)) m top a_max depth kd hd jd gd N od sd l k x' t y :
   fast m kd hd jd gd od true sd l ->
   Permutation (map logit_of kd) (sink_list s ++ map fst keys) ->
